@@ -1,0 +1,166 @@
+"""The ramp contract as values: what `formats.ramp` reads from ramp.yaml and everything else works on.
+
+Paths are kept as written and are relative to `Contract.folder`. `${...}` stays in the texts (see `model.template`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from crossfade.model.expression import Expression
+from crossfade.model.ramp import Position, Side, Stage, Stickiness
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """How one side of a service comes to life: exactly one of `run` (command), `url` (running address) or
+    `compose` ("file/service")."""
+
+    version: str | None = None
+    run: str | None = None
+    url: str | None = None
+    compose: str | None = None
+    openapi: str | None = None  # path of the OpenAPI document of this side
+    env: dict[str, str] = {}
+    folder: str | None = None  # working directory below the contract's folder
+    position: Position | None = None
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A service. On the ramp it has a canary; otherwise `stable` is its only instance. `ready` is an HTTP path
+    ("/healthz"), or None: the port accepts connections. `env` applies to both sides (an Instance's env wins)."""
+
+    name: str
+    stable: Instance
+    canary: Instance | None = None
+    ready: str | None = None
+    ready_timeout: float = 60.0  # seconds
+    env: dict[str, str] = {}
+    position: Position | None = None
+
+    @property
+    def on_ramp(self) -> bool:
+        return self.canary is not None
+
+    def instance(self, side: Side) -> Instance:
+        return self.canary if side is Side.CANARY and self.canary is not None else self.stable
+
+
+class Database(msgspec.Struct, frozen=True):
+    """A store. `kind` is "postgres" or "redis"; `version` the wanted major version ("18") or None; `schema` the SQL
+    files loaded before the ramp; `url` a running server Crossfade may make databases of its own on."""
+
+    name: str
+    kind: str
+    version: str | None = None
+    url: str | None = None
+    schema: tuple[str, ...] = ()
+    position: Position | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One call of a scenario. `path`, `headers`, `json`, `form`, `body` may hold `${...}`. At most one of json, form,
+    body is set (`json` may be any value, so `has_json` tells whether it is). `save` maps a variable to an expression."""
+
+    name: str
+    method: str
+    path: str
+    service: str
+    headers: dict[str, str] = {}
+    json: Any = None
+    has_json: bool = False
+    form: dict[str, str] | None = None
+    body: str | None = None
+    timeout: float = 10.0  # seconds
+    expect: tuple[Expression, ...] = ()
+    save: dict[str, Expression] = {}
+    position: Position | None = None
+
+    @property
+    def operation(self) -> str:
+        """"GET /orders/{id}": method and path with `${name}` shown as `{name}` and without the query."""
+        path = self.path.split("?", 1)[0].replace("${", "{")
+        return f"{self.method} {path}"
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    name: str
+    steps: tuple[Step, ...]
+    position: Position | None = None
+
+
+class OperationPattern(msgspec.Struct, frozen=True):
+    """`GET /orders/{id}` in `rules` and `changes`. Matches a step's operation when the method is the same and every
+    path segment is equal or a `{...}` template on either side."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def matches(self, operation: str) -> bool:
+        method, _, path = operation.partition(" ")
+        if self.method not in (method, "*"):
+            return False
+        mine, theirs = self.path.strip("/").split("/"), path.strip("/").split("/")
+        return len(mine) == len(theirs) and all(
+            a == b or a.startswith("{") or b.startswith("{") for a, b in zip(mine, theirs, strict=True)
+        )
+
+
+class BehaviourRule(msgspec.Struct, frozen=True):
+    """`rules:` - behaviour with a lifetime on the ramp. `from_stage`/`until_stage` are inclusive; None: open."""
+
+    name: str
+    on: OperationPattern
+    expect: tuple[Expression, ...]
+    from_stage: str | None = None
+    until_stage: str | None = None
+    service: str | None = None
+    position: Position | None = None
+
+
+class StateRule(msgspec.Struct, frozen=True):
+    """`state:` - a query over a PostgreSQL database whose `rows` (list of lists) must satisfy `expect`."""
+
+    name: str
+    sql: str
+    expect: tuple[Expression, ...]
+    from_stage: str | None = None
+    until_stage: str | None = None
+    database: str | None = None
+    position: Position | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """`changes:` - an intended difference: `field` is a dotted path such as `body.currency`, `body.items[].price`,
+    `status` or `header.etag`; it covers everything below it."""
+
+    on: OperationPattern
+    field: str
+    since: str | None = None
+    position: Position | None = None
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """The whole document. `file` is its absolute path, `folder` the absolute folder everything is relative to."""
+
+    file: str
+    folder: str
+    services: tuple[Service, ...]
+    databases: tuple[Database, ...]
+    stages: tuple[Stage, ...]
+    rollback_until: str | None  # last stage from which traffic may return to stable; None: no rollback
+    stickiness: Stickiness
+    scenarios: tuple[Scenario, ...]
+    rules: tuple[BehaviourRule, ...] = ()
+    state: tuple[StateRule, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    def service(self, name: str) -> Service:
+        return next(service for service in self.services if service.name == name)
+
+    def stage_index(self, name: str) -> int:
+        return next(index for index, stage in enumerate(self.stages) if stage.name == name)
