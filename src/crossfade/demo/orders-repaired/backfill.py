@@ -1,0 +1,15 @@
+"""Gives orders from before the rollout their currency: python backfill.py postgresql://..."""
+
+import asyncio
+import sys
+
+import asyncpg
+
+
+async def main(url: str) -> None:
+    database = await asyncpg.connect(url)
+    print(await database.execute("update orders set currency = 'EUR' where currency is null"))
+    await database.close()
+
+
+asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,112 @@
+"""orders 1.2.3: quotes a price, takes orders and payments, and counts what was sold."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from redis import asyncio as redis
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+COLUMNS = "id, customer, sku, quantity, amount, note, status, created_at"
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    app.state.database = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=4)
+    app.state.cache = redis.from_url(os.environ["CACHE_URL"], decode_responses=True)
+    yield
+    await app.state.cache.aclose()
+    await app.state.database.close()
+
+
+def shown(order: asyncpg.Record) -> dict[str, Any]:
+    return {**order, "created_at": order["created_at"].isoformat()}
+
+
+async def price_of(request: Request, sku: str) -> int:
+    """The list price in whole euros."""
+    price = await request.app.state.database.fetchval("select price from products where sku = $1", sku)
+    if price is None:
+        raise HTTPException(404, f"no product {sku}")
+    return price
+
+
+async def health(request: Request) -> JSONResponse:
+    await request.app.state.database.fetchval("select 1")
+    return JSONResponse({"status": "ok"})
+
+
+async def quote(request: Request) -> JSONResponse:
+    sku = request.path_params["sku"]
+    return JSONResponse({"sku": sku, "price": await price_of(request, sku)})
+
+
+async def create(request: Request) -> JSONResponse:
+    """An order at the price the customer was shown, or at the list price."""
+    wish = await request.json()
+    price = wish.get("price") or await price_of(request, wish["sku"])
+    order = await request.app.state.database.fetchrow(
+        f"insert into orders (customer, sku, quantity, amount, note) values ($1, $2, $3, $4, $5) returning {COLUMNS}",
+        wish["customer"],
+        wish["sku"],
+        wish["quantity"],
+        price * 100 * wish["quantity"],
+        wish.get("note"),
+    )
+    return JSONResponse(shown(order), 201)
+
+
+async def read(request: Request) -> JSONResponse:
+    order = await request.app.state.database.fetchrow(
+        f"select {COLUMNS} from orders where id = $1", request.path_params["id"]
+    )
+    if order is None:
+        raise HTTPException(404, "no such order")
+    return JSONResponse(shown(order))
+
+
+async def listing(request: Request) -> JSONResponse:
+    orders = await request.app.state.database.fetch(
+        f"select {COLUMNS} from orders where customer = $1 order by id", request.path_params["customer"]
+    )
+    return JSONResponse({"count": len(orders), "orders": [shown(order) for order in orders]})
+
+
+async def pay(request: Request) -> JSONResponse:
+    order = await request.app.state.database.fetchrow(
+        f"update orders set status = 'paid', last_change = now() where id = $1 and status = 'open' returning {COLUMNS}",
+        request.path_params["id"],
+    )
+    if order is None:
+        raise HTTPException(409, "no open order")
+    return JSONResponse(shown(order))
+
+
+async def sold(request: Request) -> JSONResponse:
+    """How many pieces were sold; may be a minute old."""
+    sku, state = request.path_params["sku"], request.app.state
+    pieces = await state.cache.get(f"sold:{sku}")
+    if pieces is None:
+        pieces = await state.database.fetchval("select coalesce(sum(quantity), 0) from orders where sku = $1", sku)
+        await state.cache.set(f"sold:{sku}", pieces, ex=60)
+    return JSONResponse({"sku": sku, "sold": int(pieces)})
+
+
+app = Starlette(
+    lifespan=lifespan,
+    routes=[
+        Route("/healthz", health),
+        Route("/quotes/{sku}", quote),
+        Route("/orders", create, methods=["POST"]),
+        Route("/orders/{id:int}", read),
+        Route("/orders/{id:int}/pay", pay, methods=["POST"]),
+        Route("/customers/{customer}/orders", listing),
+        Route("/products/{sku}/sold", sold),
+    ],
+)
