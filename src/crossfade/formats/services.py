@@ -1,0 +1,253 @@
+"""`services:` and `databases:` of a contract."""
+
+from __future__ import annotations
+
+import re
+
+from crossfade.formats.decode import Fields, Reading
+from crossfade.formats.tree import Node
+from crossfade.model.contract import Database, Instance, Service
+
+_POSTGRES_URL = re.compile(r"postgres(ql)?(\+\w+)?://\S+\Z")
+_REDIS_URL = re.compile(r"rediss?://\S+\Z|unix://\S+\Z")
+_HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?\Z")
+_NO_PATH = "an HTTP path such as `/healthz`; leave it out to wait for the open port"
+_WAYS = ("run", "url", "compose")
+
+
+def databases_of(reading: Reading, contract: Fields) -> tuple[Database, ...]:
+    node = contract.value("databases")
+    if node is None:
+        return ()
+    found = []
+    for key, value in reading.entries(node, "`databases`"):
+        if reading.identifier(key, "a database"):
+            found.append(_database(reading, key, value))
+    return tuple(found)
+
+
+def _database(reading: Reading, key: Node, node: Node) -> Database:
+    """A store that could not be read is still one by name, so that `${db.url}` is no second problem."""
+    fields = Fields(reading, node, "database")
+    position = reading.place(key)
+    if not fields.is_map:
+        return Database(key.text, "postgres", position=position)
+    fields.only_one("postgres", "redis")
+    url, kind = _database_url(reading, fields)
+    kind = "redis" if fields.has("redis") else "postgres" if fields.has("postgres") else kind
+    version = _database_version(reading, fields, kind) if kind and fields.has(kind) else None
+    if not kind:
+        if not fields.has("url") and not any(fields.meant(name) for name in ("postgres", "redis", "url")):
+            reading.problem(key, f"what is `{key.text}`?", 'give it `postgres: "18"`, `redis: true` or `url:`')
+        kind = "postgres"
+    schema: tuple[str, ...] = ()
+    if (schema_node := fields.value("schema")) is not None:
+        if kind != "postgres":
+            reading.problem(fields.key("schema"), "`schema` is for PostgreSQL", "a Redis has none: take it out")
+        else:
+            files = [reading.file(item, "`schema`") for item in reading.one_or_list(schema_node, "`schema`")]
+            schema = tuple(file for file in files if file)
+    return Database(key.text, kind, version, url, schema, position)
+
+
+def _database_url(reading: Reading, fields: Fields) -> tuple[str | None, str]:
+    """The address of a running server and the kind its scheme tells ("" for none)."""
+    node = fields.value("url")
+    text = reading.text(node, "`url`") if node else None
+    if node is None or text is None:
+        return None, ""
+    kind = "postgres" if _POSTGRES_URL.match(text) else "redis" if _REDIS_URL.match(text) else ""
+    if not kind:
+        reading.problem(
+            node, "this is no address of a database", "write `postgresql://user@host/name` or `redis://host`"
+        )
+    for other in ("postgres", "redis"):
+        if kind and kind != other and fields.has(other):
+            reading.problem(
+                node, f"this is an address of {kind}, not of {other}", f"write `{kind}:`, or another address"
+            )
+    return text, kind
+
+
+def _database_version(reading: Reading, fields: Fields, kind: str) -> str | None:
+    node = fields.value(kind)
+    if node is None or node.value is True:
+        return None
+    if node.value is False:
+        reading.problem(node, f"`{kind}: false` makes no database", "write `true`, or take the database out")
+        return None
+    if isinstance(node.value, int):
+        return node.text
+    text = reading.version(node, f"`{kind}`")
+    if text and "://" in text:
+        reading.problem(node, f"`{kind}` takes a version, not an address", f"write `url: {text}`")
+        return None
+    if text and not re.match(r"[0-9]+(\.[0-9]+)*\Z", text):
+        reading.problem(node, f"`{text}` is no version", 'write `true`, or a major version such as "18"')
+        return None
+    return text
+
+
+def services_of(reading: Reading, contract: Fields, databases: tuple[Database, ...]) -> tuple[Service, ...]:
+    node = contract.value("services")
+    if node is None:
+        return ()
+    entries = reading.entries(node, "`services`")
+    names = [key.text for key, _ in entries]
+    before = len(reading.problems)
+    found = []
+    for key, value in entries:
+        if not reading.identifier(key, "a service"):
+            continue
+        if key.text in [database.name for database in databases]:
+            hint = f"`${{{key.text}.url}}` would mean both: rename one"
+            reading.problem(key, f"`{key.text}` names a service and a database", hint)
+        found.append(_service(reading, key, value, _Addresses(tuple(names), databases)))
+    if len(reading.problems) == before and not any(service.on_ramp for service in found):
+        hint = "give one service a `stable:` and a `canary:`"
+        reading.problem(contract.key("services"), "no service is on the ramp", hint)
+    return tuple(found)
+
+
+class _Addresses:
+    """The names texts of a service may use: `port`, `version` and the databases; other services not yet."""
+
+    def __init__(self, services: tuple[str, ...], databases: tuple[Database, ...]) -> None:
+        self.services = {f"{name}.url" for name in services}
+        self.known = ("port", "version", *(f"{database.name}.url" for database in databases))
+
+    def check(self, reading: Reading, node: Node) -> None:
+        from crossfade.model.template import PATTERN
+
+        named = {match.group(1): match for match in PATTERN.finditer(node.text)} if node.kind == "scalar" else {}
+        calling = self.services & named.keys()
+        for name in sorted(calling):
+            match = named[name]
+            message = f"services that call each other are not supported yet: `{name}`"
+            hint = "test them one at a time, or write a fixed address"
+            reading.within(node, match.start(), len(match.group(0)), message, hint)
+        reading.templates(node, (*self.known, *calling))
+
+
+def _service(reading: Reading, key: Node, node: Node, addresses: _Addresses) -> Service:
+    fields = Fields(reading, node, "service")
+    name, position = key.text, reading.place(key)
+    if not fields.is_map:
+        return Service(name, Instance(), position=position)
+    sides = [side for side in ("stable", "canary") if fields.has(side)]
+    own = _instance(reading, fields, key, addresses, Instance(), name, alone=not sides)
+    for misplaced in ("version", "url", "openapi") if sides else ():
+        if fields.has(misplaced):
+            hint = "move it into `stable:` and `canary:`"
+            reading.problem(fields.key(misplaced), f"`{misplaced}` belongs to each side", hint)
+    stable, canary = own, None
+    if sides and not fields.has("stable") and not fields.meant("stable"):
+        reading.problem(fields.key("canary"), f"`{name}` has a canary and no stable", "add `stable:`")
+    if (inner := fields.value("stable")) is not None:
+        part = Fields(reading, inner, "instance")
+        stable = _instance(reading, part, fields.key("stable"), addresses, own, f"{name}, stable")
+    if (inner := fields.value("canary")) is not None:
+        part = Fields(reading, inner, "instance")
+        canary = _instance(reading, part, fields.key("canary"), addresses, own, f"{name}, canary")
+    timeout_node = fields.value("ready_timeout")
+    timeout = reading.seconds(timeout_node, "`ready_timeout`") if timeout_node else None
+    return Service(
+        name=name,
+        stable=stable,
+        canary=canary,
+        ready=_ready(reading, fields),
+        ready_timeout=timeout or 60.0,
+        env=_env(reading, fields, addresses),
+        position=position,
+    )
+
+
+def _instance(
+    reading: Reading, fields: Fields, key: Node, addresses: _Addresses, above: Instance, name: str, alone: bool = True
+) -> Instance:
+    """One way to life. `run`, `compose` and `folder` of the service serve both sides (`above`) unless a side has its
+    own; `alone` tells that this must be complete."""
+    fields.only_one(*_WAYS)
+    version_node, folder_node, openapi_node = (fields.value(word) for word in ("version", "folder", "openapi"))
+    run, url, compose = _run(reading, fields, addresses), _url(reading, fields), _compose(reading, fields)
+    if not any(fields.has(way) for way in _WAYS):
+        run, compose = above.run, above.compose
+        if alone and fields.is_map and not (run or compose) and not any(fields.meant(way) for way in _WAYS):
+            reading.problem(key, f"`{name}` cannot be started", "add `run:` (a command), `url:` or `compose:`")
+    return Instance(
+        version=reading.version(version_node, "version") if version_node else None,
+        run=run,
+        url=url,
+        compose=compose,
+        openapi=reading.file(openapi_node, "`openapi`") if openapi_node else None,
+        env=_env(reading, fields, addresses) if fields.kind == "instance" else {},
+        folder=reading.directory(folder_node, "`folder`") if folder_node else above.folder,
+        position=reading.place(key),
+    )
+
+
+def _run(reading: Reading, fields: Fields, addresses: _Addresses) -> str | None:
+    node = fields.value("run")
+    command = reading.text(node, "`run`") if node else None
+    if node is None or command is None:
+        return None
+    if not command.strip():
+        reading.wrong(node, "`run`", "a command")
+        return None
+    addresses.check(reading, node)
+    return command
+
+
+def _url(reading: Reading, fields: Fields) -> str | None:
+    node = fields.value("url")
+    text = reading.text(node, "`url`") if node else None
+    if node is None or text is None:
+        return None
+    if not _HTTP_URL.match(text):
+        reading.problem(node, f"`{text}` is no address of a service", "write `http://host:port`")
+        return None
+    return text.rstrip("/")
+
+
+def _compose(reading: Reading, fields: Fields) -> str | None:
+    node = fields.value("compose")
+    text = reading.text(node, "`compose`") if node else None
+    if node is None or text is None:
+        return None
+    file, slash, service = text.rpartition("/")
+    if not slash or not file or not service or (reading.folder / text).is_file():
+        hint = "write the file, a slash and the service: `compose.yaml/orders`"
+        reading.problem(node, f"`{text}` names no service of a compose file", hint)
+        return None
+    if not (reading.folder / file).is_file():
+        reading.problem(node, f"there is no file `{file}`", reading.near_file(reading.folder / file))
+    return text
+
+
+def _env(reading: Reading, fields: Fields, addresses: _Addresses) -> dict[str, str]:
+    node = fields.value("env")
+    if node is None:
+        return {}
+    values = reading.written_map(node, "`env`")
+    for value in values.values():
+        addresses.check(reading, value)
+    return {name: value.text if not value.is_null else "" for name, value in values.items()}
+
+
+def _ready(reading: Reading, fields: Fields) -> str | None:
+    """The path; `port` (or `${port}`) says in words what leaving it out means."""
+    node = fields.value("ready")
+    if node is None or (node.kind == "scalar" and node.text in ("port", "${port}")):
+        return None
+    if node.kind == "scalar" and isinstance(node.value, int) and not isinstance(node.value, bool):
+        hint = "write `ready: port` to wait until that one is open, or an HTTP path"
+        reading.problem(node, f"Crossfade chooses the port, so `{node.text}` cannot be waited for", hint)
+        return None
+    text = reading.text(node, "`ready`")
+    if text is None:
+        return None
+    if not text.startswith("/") or re.search(r"\s", text):
+        near = f"write `/{text}`" if re.match(r"[\w-][\w/.-]*\Z", text) else f"write {_NO_PATH}"
+        reading.problem(node, f"`{text}` is no path", near)
+        return None
+    return text
