@@ -1,9 +1,17 @@
-"""A migration given as a command (`run:`): runs it to its end in the contract's folder copy, with its whole process tree.
+"""A migration given as a command (`run:`): run to its end in the copy of the contract's folder, with all it starts.
 
 `MigrationFailed` is shared with the databases, which raise it for `sql:` files.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from crossfade.model.ramp import Position
+from crossfade.world import commands, trees
+from crossfade.world.ledger import Ledger
 
 
 class MigrationFailed(Exception):
@@ -12,3 +20,45 @@ class MigrationFailed(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+async def run_command(
+    command: str,
+    values: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    run_id: str,
+    ledger: Ledger,
+    timeout: float = 600,
+    position: Position | None = None,
+) -> None:
+    """Runs the command line; its output is appended to `log`. Nothing it started is left, also when this is cancelled.
+
+    Raises MigrationFailed with the exit code (or the time that ran out) and the last lines of the output, and
+    EnvironmentFailed where the command cannot be started at all.
+    """
+    mark = f"{run_id}/migration/{log.name}"
+    try:
+        environment = commands.environment(run_id, (), values, mark)
+        argv = commands.argument_list(command, values, environment["PATH"])
+        before = log.stat().st_size if log.exists() else 0
+        process = await trees.spawn(argv, environment, folder, log)
+    except (KeyError, ValueError, OSError) as problem:
+        raise commands.refused(command, problem, position) from None
+    try:
+        ledger.add_process(process.pid, f"migration `{command}`")
+        async with asyncio.timeout(timeout):
+            returncode = await process.wait()
+    except TimeoutError:
+        raise MigrationFailed(_message(command, f"not done after {timeout:g} s", log, before)) from None
+    finally:
+        await trees.end_tree(process.pid, mark)
+        ledger.remove_process(process.pid)
+    if returncode != 0:
+        raise MigrationFailed(_message(command, trees.describe_exit(returncode), log, before))
+
+
+def _message(command: str, what: str, log: Path, before: int) -> str:
+    grown = log.stat().st_size - before
+    lines = trees.last_lines(log, limit=min(grown, 65536)) if grown else ""
+    return f"`{command}`: {what}" + (f"\n{lines}" if lines else "")
