@@ -1,0 +1,1 @@
+"""Thinking, pure: plans, routings, chances, causes, sameness, shapes. Values in, values out."""

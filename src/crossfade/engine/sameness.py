@@ -1,0 +1,600 @@
+"""Sameness: is an answer one that the pure runs explain?
+
+Two runs of the same calls never give the same bytes: ids, clocks, hashes, orders of rows differ. Here an answer is
+compared with reference answers leaf by leaf, and a leaf is explained when one reference has the same value there *up to
+renaming*: an id is known by where it was first seen in its own run ("the id that `create` returned"), so two runs agree
+when their ids were first seen in the same place. Clocks near the moment of the call, version strings of the contract and
+hash-like tokens are equal to their like. Places that differ between identical runs although all that is taken into account
+are noise: learned by comparing repeated pure runs, listed, and not compared. Arrays whose order differs between identical
+runs are compared as multisets. New fields are accepted, as a tolerant reader does.
+
+Explaining by the *union* of references, leaf by leaf, lets a value come from the writer's side and the one beside it
+from the reader's, which is how intended changes look in the middle of a ramp.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from crossfade.engine.answers import Answer, json_text
+
+PathKey = tuple[int, str]  # (step, path pattern such as "body.items[].id")
+
+MISSING = msgspec.UNSET
+NEAR = 2 * 3600.0  # seconds around the call in which a time is "now"
+
+_TOKEN = re.compile(
+    r"""(?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
+      | (?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?|\ UTC)?)
+      | (?P<http>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\ \d\d\ \w{3}\ \d{4}\ \d\d:\d\d:\d\d\ GMT)
+      | (?P<date>\d{4}-\d\d-\d\d)
+      | (?P<word>[A-Za-z0-9_]+(?:[-+/=][A-Za-z0-9_]+)*=*)
+    """,
+    re.VERBOSE,
+)
+_DIGITS = re.compile(r"\d+|[^\d]+")
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=]{16,}")
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """What repeated pure runs of one scenario taught. `varying`: places whose value differs between identical runs (the
+    ids first seen there are followed through the run); `masked`: places that still differ when ids are followed: not
+    compared; `unordered`: arrays compared as multisets; `saved`: variables whose value differs from run to run."""
+
+    varying: frozenset[PathKey] = frozenset()
+    masked: frozenset[PathKey] = frozenset()
+    unordered: frozenset[PathKey] = frozenset()
+    saved: frozenset[str] = frozenset()
+
+    def union(self, other: Noise) -> Noise:
+        return Noise(
+            self.varying | other.varying,
+            self.masked | other.masked,
+            self.unordered | other.unordered,
+            self.saved | other.saved,
+        )
+
+
+NO_NOISE = Noise()
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A run read for comparison: per step its answer (None: blocked) and the names of ids known before that step."""
+
+    answers: tuple[Answer | None, ...]
+    names: tuple[Mapping[str, frozenset[str]], ...]
+
+
+class Unexplained(msgspec.Struct, frozen=True):
+    """A place no reference explains. `pattern` is `path` with indices as []. `seen` is UNSET where a field is missing."""
+
+    path: str
+    pattern: str
+    seen: Any
+    reason: str
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """One pure run's answer at a step, with the names known there; `label` tells which pure run ("stable", "canary")."""
+
+    label: str
+    answer: Answer
+    names: Mapping[str, frozenset[str]]
+
+
+def reading(
+    answers: Sequence[Answer | None], saved_after: Sequence[Mapping[str, Any]], noise: Noise = NO_NOISE
+) -> Reading:
+    """`saved_after[i]`: the variables step i saved."""
+    names: dict[str, frozenset[str]] = {}
+    before: list[Mapping[str, frozenset[str]]] = []
+    for step, seen in enumerate(answers):
+        before.append(dict(names))
+        if seen is None:
+            continue
+        for pattern, value in _leaves(seen):
+            for token in _nameable(value, (step, pattern) in noise.varying):
+                names[token] = names.get(token, frozenset()) | {f"{step}:{pattern}"}
+        if step < len(saved_after):
+            for name, value in saved_after[step].items():
+                if name in noise.saved and isinstance(value, str | int) and not isinstance(value, bool):
+                    token = str(value)
+                    names[token] = names.get(token, frozenset()) | {f"${name}"}
+    return Reading(tuple(answers), tuple(before))
+
+
+class Comparison:
+    """Comparing under what is known: the noise of a scenario and the version strings of the contract."""
+
+    def __init__(self, noise: Noise = NO_NOISE, versions: Iterable[str] = ()) -> None:
+        self.noise = noise
+        marks = [re.escape(version) for version in versions if len(version) >= 3 and not version.isalpha()]
+        self._version = re.compile("|".join(sorted(marks, key=len, reverse=True))) if marks else None
+
+    def unexplained(
+        self, seen: Answer, names: Mapping[str, frozenset[str]], references: Sequence[Reference], step: int
+    ) -> tuple[Unexplained, ...]:
+        """What no reference explains in `seen`; empty when every leaf is explained. References without an answer count
+        as having none; with no references at all nothing can be said and the result is empty."""
+        if not references:
+            return ()
+        found: list[Unexplained] = []
+        if all(reference.answer.status != seen.status for reference in references):
+            if (step, "status") not in self.noise.masked:
+                found.append(Unexplained("status", "status", seen.status or seen.failure, "no pure run answers so"))
+            return tuple(found)
+        same = [reference for reference in references if reference.answer.status == seen.status]
+        for header in seen.headers:
+            options = [(r.answer.headers[header], r) for r in same if header in r.answer.headers]
+            if options:
+                self._compare(seen.headers[header], options, f"header.{header}", seen, names, step, found)
+        kinds = {reference.answer.kind for reference in same}
+        if seen.kind not in kinds:
+            if (step, "body") not in self.noise.masked:
+                found.append(Unexplained("body", "body", seen.body, f"the body is {seen.kind}"))
+            return tuple(found)
+        bodies = [(reference.answer.body, reference) for reference in same if reference.answer.kind == seen.kind]
+        self._compare(seen.body, bodies, "body", seen, names, step, found)
+        return tuple(found)
+
+    # every method below appends to `found`; `options` are (value, reference it comes from)
+
+    def _compare(
+        self,
+        seen: Any,
+        options: Sequence[tuple[Any, Reference]],
+        path: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        step: int,
+        found: list[Unexplained],
+    ) -> None:
+        if any(seen == value and type(seen) is type(value) for value, _ in options):
+            return
+        pattern = pattern_of(path)
+        if (step, pattern) in self.noise.masked:
+            return
+        if isinstance(seen, dict):
+            self._compare_objects(seen, options, path, answer, names, step, found)
+        elif isinstance(seen, list):
+            self._compare_arrays(seen, options, path, answer, names, step, found)
+        elif not self._leaf_explained(seen, options, answer, names, (step, pattern) in self.noise.varying):
+            reason = "no pure run gives this value"
+            found.append(Unexplained(path, pattern, seen, reason))
+
+    def _compare_objects(
+        self,
+        seen: dict[str, Any],
+        options: Sequence[tuple[Any, Reference]],
+        path: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        step: int,
+        found: list[Unexplained],
+    ) -> None:
+        objects = [(value, reference) for value, reference in options if isinstance(value, dict)]
+        if not objects:
+            found.append(Unexplained(path, pattern_of(path), seen, "no pure run has an object here"))
+            return
+        taken: dict[int, dict[str, str]] = {}  # per option: its key -> ours, for keys that are ids
+        for key, value in seen.items():
+            inner = []
+            for index, (other, reference) in enumerate(objects):
+                if key in other:
+                    inner.append((other[key], reference))
+                    continue
+                alike = self._key_alike(key, other, seen, answer, names, reference)
+                if alike is not None:
+                    taken.setdefault(index, {})[alike] = key
+                    inner.append((other[alike], reference))
+            if inner:
+                self._compare(value, inner, f"{path}.{key}", answer, names, step, found)
+        for key in objects[0][0]:
+            everywhere = all(key in other for other, _ in objects)
+            matched = key in seen or any(key in renamed for renamed in taken.values())
+            if everywhere and not matched and (step, pattern_of(f"{path}.{key}")) not in self.noise.masked:
+                found.append(
+                    Unexplained(f"{path}.{key}", pattern_of(f"{path}.{key}"), MISSING, "every pure run has this field")
+                )
+
+    def _key_alike(
+        self,
+        key: str,
+        other: Mapping[str, Any],
+        seen: Mapping[str, Any],
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        reference: Reference,
+    ) -> str | None:
+        """The key of `other` that is the same id under another name, if any."""
+        if not any(character.isdigit() for character in key):
+            return None
+        for candidate in other:
+            if candidate not in seen and self._texts_alike(key, candidate, answer, names, reference, False):
+                return candidate
+        return None
+
+    def _compare_arrays(
+        self,
+        seen: list[Any],
+        options: Sequence[tuple[Any, Reference]],
+        path: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        step: int,
+        found: list[Unexplained],
+    ) -> None:
+        arrays = [(value, reference) for value, reference in options if isinstance(value, list)]
+        same_length = [(value, reference) for value, reference in arrays if len(value) == len(seen)]
+        if not same_length:
+            lengths = sorted({len(value) for value, _ in arrays})
+            reason = f"{len(seen)} items; pure runs have {' or '.join(map(str, lengths))}" if arrays else "no array here"
+            found.append(Unexplained(path, pattern_of(path), seen, reason))
+            return
+        inside: list[Unexplained] = []
+        for index, item in enumerate(seen):
+            inner = [(value[index], reference) for value, reference in same_length]
+            self._compare(item, inner, f"{path}[{index}]", answer, names, step, inside)
+        if not inside:
+            return
+        if (step, pattern_of(path)) in self.noise.unordered:
+            if self._multiset_explained(seen, same_length, path, answer, names, step):
+                return
+        elif len(seen) > 1 and self._multiset_explained(seen, same_length, path, answer, names, step):
+            found.append(Unexplained(path, pattern_of(path), seen, "the same items in another order"))
+            return
+        found.extend(inside)
+
+    def _multiset_explained(
+        self,
+        seen: list[Any],
+        arrays: Sequence[tuple[list[Any], Reference]],
+        path: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        step: int,
+    ) -> bool:
+        """Can the items be matched one to one with those of one reference, each leaf-wise helped by the others'?"""
+        if len(seen) > 200:
+            return False
+        for base, reference in arrays:
+            others = [(item, other) for value, other in arrays if other.label != reference.label for item in value]
+            free = list(range(len(base)))
+            for item in seen:
+                for index in free:
+                    problems: list[Unexplained] = []
+                    self._compare(item, [(base[index], reference)], f"{path}[0]", answer, names, step, problems)
+                    if problems and others:
+                        problems = []
+                        alternatives = [(base[index], reference), *others]
+                        self._compare(item, alternatives, f"{path}[0]", answer, names, step, problems)
+                    if not problems:
+                        free.remove(index)
+                        break
+                else:
+                    break
+            if not free:
+                return True
+        return False
+
+    def _leaf_explained(
+        self,
+        seen: Any,
+        options: Sequence[tuple[Any, Reference]],
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        varying: bool,
+    ) -> bool:
+        scalars = [(value, reference) for value, reference in options if not isinstance(value, dict | list)]
+        labels = {reference.label for _, reference in options}
+        settled = len(labels) > 1 and len({(type(value), value) for value, _ in scalars}) == 1
+        return any(
+            self._scalars_alike(seen, value, answer, names, reference, varying, settled) for value, reference in scalars
+        )
+
+    def _scalars_alike(
+        self,
+        seen: Any,
+        value: Any,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        reference: Reference,
+        varying: bool,
+        settled: bool,
+    ) -> bool:
+        if isinstance(seen, bool) or isinstance(value, bool) or seen is None or value is None:
+            return seen is value
+        if isinstance(seen, int | float) and isinstance(value, int | float):
+            if seen == value or abs(seen - value) <= 1e-9 * max(abs(seen), abs(value)):
+                return True
+            unit = clock_unit(seen, answer.at)
+            if unit and unit == clock_unit(value, reference.answer.at):
+                return True
+            return self._ids_alike(str(seen), str(value), names, reference.names, fresh=varying)
+        if isinstance(seen, str) and isinstance(value, str):
+            return seen == value or self._texts_alike(seen, value, answer, names, reference, varying, settled)
+        if isinstance(seen, int | str) and isinstance(value, int | str):
+            return False
+        return bool(seen == value)
+
+    def _texts_alike(
+        self,
+        seen: str,
+        value: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        reference: Reference,
+        varying: bool,
+        settled: bool = False,
+    ) -> bool:
+        if self._ids_alike(seen, value, names, reference.names, fresh=varying):
+            return True
+        mine, theirs = self._pieces(seen), self._pieces(value)
+        if len(mine) != len(theirs):
+            return False
+        return all(
+            kind == other_kind
+            and (
+                text == other_text
+                or self._pieces_alike(kind, text, other_text, answer, names, reference, varying, settled)
+            )
+            for (kind, text), (other_kind, other_text) in zip(mine, theirs, strict=True)
+        )
+
+    def _pieces_alike(
+        self,
+        kind: str,
+        text: str,
+        other: str,
+        answer: Answer,
+        names: Mapping[str, frozenset[str]],
+        reference: Reference,
+        varying: bool,
+        settled: bool,
+    ) -> bool:
+        if kind == "version":
+            return True
+        if kind in ("time", "http", "date"):
+            form = time_form(text, answer.at)
+            return bool(form) and form == time_form(other, reference.answer.at)
+        if kind in ("uuid", "hash"):
+            return self._ids_alike(text, other, names, reference.names, fresh=not settled)
+        if kind == "digits":
+            unit = clock_unit(int(text), answer.at) if len(text) < 20 else ""
+            if unit and unit == clock_unit(int(other), reference.answer.at):
+                return True
+            return self._ids_alike(text, other, names, reference.names, fresh=varying)
+        return False
+
+    def _ids_alike(
+        self,
+        mine: str,
+        theirs: str,
+        names: Mapping[str, frozenset[str]],
+        other_names: Mapping[str, frozenset[str]],
+        *,
+        fresh: bool,
+    ) -> bool:
+        """Both were first seen in the same place of their runs; or both are new here and new ones are expected."""
+        known, other_known = names.get(mine), other_names.get(theirs)
+        if known is None and other_known is None:
+            return fresh
+        return known is not None and other_known is not None and bool(known & other_known)
+
+    def _pieces(self, text: str) -> list[tuple[str, str]]:
+        """A text cut into (kind, text): version, uuid, time, http, date, hash, digits, text."""
+        if self._version is None:
+            return list(token_pieces(text))
+        pieces: list[tuple[str, str]] = []
+        end = 0
+        for match in self._version.finditer(text):
+            pieces.extend(token_pieces(text[end : match.start()]))
+            pieces.append(("version", match.group()))
+            end = match.end()
+        pieces.extend(token_pieces(text[end:]))
+        return pieces
+
+
+def learned(runs: Sequence[Sequence[Reading]], raw: Sequence[Sequence[Sequence[Mapping[str, Any]]]], versions: Iterable[str]) -> Noise:
+    """The noise that families of identical runs show. `runs[f]` are the readings of family f (the same routing again and
+    again, read without noise), `raw[f][r][step]` the variables saved by run r of family f after that step."""
+    versions = tuple(versions)
+    plain = NO_NOISE
+    for _ in range(3):  # order first hides inside differences: two rounds settle it, the third is a guard
+        found = _differences(runs, plain, versions)
+        if found == plain:
+            break
+        plain = found
+    saved = frozenset(
+        name
+        for family in raw
+        for step in range(max((len(run) for run in family), default=0))
+        for name in {n for run in family for n in (run[step] if step < len(run) else {})}
+        if len({repr(run[step].get(name)) for run in family if step < len(run) and name in run[step]}) > 1
+    )
+    varying = plain.masked
+    followed = [
+        [
+            reading(one.answers, raw[f][r] if r < len(raw[f]) else (), Noise(varying=varying, saved=saved))
+            for r, one in enumerate(family)
+        ]
+        for f, family in enumerate(runs)
+    ]
+    rest = _differences(followed, Noise(varying=varying, unordered=plain.unordered, saved=saved), versions)
+    return Noise(varying, rest.masked, plain.unordered | rest.unordered, saved)
+
+
+def _differences(runs: Sequence[Sequence[Reading]], known: Noise, versions: tuple[str, ...]) -> Noise:
+    masked: set[PathKey] = set(known.masked)
+    unordered: set[PathKey] = set(known.unordered)
+    comparison = Comparison(msgspec.structs.replace(known, masked=frozenset()), versions)
+    for family in runs:
+        for index, one in enumerate(family):
+            for other in family[:index] + family[index + 1 :]:  # type: ignore[operator]
+                for step, seen in enumerate(one.answers):
+                    against = other.answers[step] if step < len(other.answers) else None
+                    if seen is None or against is None or seen.broken or against.broken:
+                        continue
+                    reference = Reference("pure", against, other.names[step])
+                    for place in comparison.unexplained(seen, one.names[step], [reference], step):
+                        if place.reason == "the same items in another order":
+                            unordered.add((step, place.pattern))
+                        else:
+                            masked.add((step, place.pattern))
+    return Noise(known.varying, frozenset(masked), frozenset(unordered), known.saved)
+
+
+def pattern_of(path: str) -> str:
+    """A path with every index and every id-like key replaced.
+
+    >>> pattern_of("body.items[3].id")
+    'body.items[].id'
+    >>> pattern_of("body.by_id.41173.name")
+    'body.by_id.{}.name'
+    """
+    if "[" in path:
+        path = re.sub(r"\[\d+\]", "[]", path)
+    if any(character.isdigit() for character in path):
+        path = re.sub(r"(?<=\.)(?:\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})(?=\.|\[|$)", "{}", path)
+    return path
+
+
+def clock_unit(value: float, at: float) -> str:
+    """ "s", "ms" or "us" when `value` is the time of the call (within two hours) in that unit, else "".
+
+    >>> clock_unit(1_760_000_000_500, 1_760_000_000.0)
+    'ms'
+    """
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
+        if at and abs(value / scale - at) < NEAR:
+            return unit
+    return ""
+
+
+def time_form(text: str, at: float) -> str:
+    """How a time near the call is written ("iso T Z"), or "" when it is not near the call: then its value matters."""
+    if text.endswith("GMT"):
+        try:
+            moment = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+        except ValueError:
+            return ""
+        return "http" if abs(moment.timestamp() - at) < NEAR else ""
+    if len(text) == 10:
+        try:
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            return ""
+        return "date" if -86_400 * 1.5 < at - day.timestamp() < 86_400 * 2.5 else ""
+    zone = re.search(r"(Z|[+-]\d\d(?::?\d\d)?| UTC)$", text[10:])
+    clean = text.replace(" UTC", "+00:00").replace(",", ".")
+    try:
+        moment = datetime.fromisoformat(clean)
+    except ValueError:
+        return ""
+    if moment.tzinfo is None:
+        offset = (moment.replace(tzinfo=UTC).timestamp() - at) / 3600  # local time of an unknown zone
+        near = abs(offset) < 15
+    else:
+        near = abs(moment.timestamp() - at) < NEAR
+    form = "none" if zone is None else "utc" if zone.group(1) in ("Z", "+00:00", "+00", "+0000", " UTC") else "offset"
+    return f"iso {text[10]} {form}" if near else ""
+
+
+def describe(value: Any) -> str | None:
+    return None if value is MISSING else json_text(value)
+
+
+def value_at(answer: Answer, path: str) -> Any:
+    """The value at a path such as "body.items[0].id"; MISSING where there is none."""
+    if path == "status":
+        return answer.status
+    if path.startswith("header."):
+        return answer.headers.get(path[7:], MISSING)
+    value = answer.body
+    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path[4:] if path.startswith("body") else path):
+        if name:
+            value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+        else:
+            position = int(index)
+            value = value[position] if isinstance(value, list) and position < len(value) else MISSING
+        if value is MISSING:
+            return MISSING
+    return value
+
+
+def token_pieces(text: str) -> Iterable[tuple[str, str]]:
+    end = 0
+    for match in _TOKEN.finditer(text):
+        if match.start() > end:
+            yield "text", text[end : match.start()]
+        kind = match.lastgroup or "word"
+        if kind != "word":
+            yield kind, match.group()
+        else:
+            yield from _word_pieces(match.group())
+        end = match.end()
+    if end < len(text):
+        yield "text", text[end:]
+
+
+def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
+    if word.isdigit():
+        yield "digits", word
+        return
+    has_digit = any(c.isdigit() for c in word)
+    has_letter = any(c.isalpha() for c in word)
+    mixed_case = word.lower() != word and word.upper() != word
+    if has_digit and has_letter and _HEX.fullmatch(word):
+        yield "hash", word
+    elif _OPAQUE.fullmatch(word) and has_letter and has_digit and (mixed_case or _many_digits(word)):
+        yield "hash", word
+    elif has_digit:
+        for piece in _DIGITS.findall(word):
+            yield ("digits" if piece.isdigit() else "text"), piece
+    else:
+        yield "text", word
+
+
+def _many_digits(word: str) -> bool:
+    """Digits and letters change often, as in a random token, unlike in "order-number-2024"."""
+    changes = sum(a.isdigit() != b.isdigit() for a, b in zip(word, word[1:], strict=False))
+    return changes >= 5
+
+
+def _leaves(seen: Answer) -> Iterable[tuple[str, Any]]:
+    for name, value in seen.headers.items():
+        yield f"header.{name}", value
+    yield from _walk(seen.body, "body")
+
+
+def _walk(value: Any, path: str) -> Iterable[tuple[str, Any]]:
+    stack: list[tuple[str, Any]] = [(path, value)]
+    while stack:
+        where, item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend((f"{where}.{key}", inner) for key, inner in item.items())
+        elif isinstance(item, list):
+            stack.extend((f"{where}[]", inner) for inner in item)
+        elif isinstance(item, str | int) and not isinstance(item, bool):
+            yield pattern_of(where), item
+
+
+def _nameable(value: Any, varying: bool) -> Iterable[str]:
+    """The tokens of a leaf by which it can be known again later in the run."""
+    if isinstance(value, int):
+        if varying:
+            yield str(value)
+        return
+    if not isinstance(value, str) or len(value) > 4096:
+        return
+    if varying:
+        yield value
+    for kind, text in token_pieces(value):
+        if kind in ("uuid", "hash") or (varying and kind == "digits"):
+            yield text
