@@ -1,0 +1,1 @@
+"""The services under the benchmarks and the contracts around them."""
