@@ -1,0 +1,198 @@
+"""The database servers of a run: found, started or attached together, and gone when the run is over.
+
+Environments get databases of their own on these servers: from the contract's schema files, or as copies of a template
+(a database that was saved at some point of the ramp).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from crossfade.errors import ContractError, CrossfadeError
+from crossfade.model.contract import Database
+from crossfade.world import postgres, redis
+from crossfade.world.children import Ledger
+from crossfade.world.database import PostgresDatabase
+from crossfade.world.migrations import MigrationFailed
+from crossfade.world.postgres import PostgresServer
+from crossfade.world.redis import RedisServer, Snapshot
+from crossfade.world.stores import Stores
+
+PRISTINE = "schema"  # the template made of the contract's schema files
+
+
+@contextlib.asynccontextmanager
+async def open_servers(
+    databases: Sequence[Database],
+    folder: Path,
+    work: Path,
+    logs: Path,
+    ledger: Ledger,
+    run_id: str,
+    note: Callable[[str], None],
+) -> AsyncIterator[Servers]:
+    """Every server the contract needs, ready. All of it is stopped and removed on the way out, whatever the way."""
+    servers = Servers(databases, folder, run_id, note)
+    try:
+        await servers._open(work, logs, ledger)
+        yield servers
+    finally:
+        await _unhurried(servers._close())
+
+
+class Servers:
+    """`description` tells for each database of the contract what runs it, for the report."""
+
+    def __init__(self, databases: Sequence[Database], folder: Path, run_id: str, note: Callable[[str], None]) -> None:
+        self.description: dict[str, str] = {}
+        self._databases = tuple(databases)
+        self._folder = folder
+        self._run = re.sub(r"[^a-z0-9]+", "", run_id.lower())[:16] or "run"
+        self._note = note
+        self._postgres: dict[str, PostgresServer] = {}
+        self._redis: dict[str, RedisServer] = {}
+        self._templates: dict[str, dict[str, str | Snapshot]] = {}
+        self._cloning = asyncio.Lock()
+        self._stores: list[Stores] = []
+        self._number = 0
+
+    async def create(self, label: str, template: str | None = None) -> Stores:
+        """Fresh databases for one environment: the contract's schema, or a copy of a saved template."""
+        async with self._cloning:
+            if template is None and PRISTINE not in self._templates:
+                await self._load_schema()
+            return await self._copy(label, self._templates[template or PRISTINE])
+
+    async def save_template(self, stores: Stores, name: str) -> None:
+        """`stores` become the template `name` and cannot be used any more; whoever is connected is thrown out."""
+        async with self._cloning:
+            saved: dict[str, str | Snapshot] = {}
+            for database, cache in stores.caches.items():
+                saved[database] = await cache.snapshot()
+                await cache.close()
+            for database, store in stores.databases.items():
+                await store.release()
+                await store.number_sequences()
+                await store.disconnect()
+                real = self._real_name(f"t{len(self._templates)}_{name}", database)
+                await self._postgres[database].rename(store.real_name, real)
+                saved[database] = real
+            self._templates[name] = saved
+            if stores in self._stores:
+                self._stores.remove(stores)
+
+    async def drop_template(self, name: str) -> None:
+        for database, saved in self._templates.pop(name, {}).items():
+            if isinstance(saved, str):
+                await self._postgres[database].drop(saved)
+
+    async def alive(self) -> str | None:
+        """None while every server runs; otherwise which died and how."""
+        for name, server in (*self._postgres.items(), *self._redis.items()):
+            if reason := server.died():
+                return f"database `{name}` died: {reason}"
+        return None
+
+    async def _open(self, work: Path, logs: Path, ledger: Ledger) -> None:
+        own: dict[str, PostgresServer] = {}
+        cache: RedisServer | None = None
+        for database in self._databases:
+            if database.kind == "postgres":
+                if database.url:
+                    server = await postgres.attach(database.name, database.url, ledger, self._note)
+                elif (wanted := database.version or "") in own:
+                    server = own[wanted]
+                else:
+                    server = own[wanted] = await postgres.launch(database.version, work, logs, ledger, self._note)
+                self._postgres[database.name] = server
+                self.description[database.name] = server.description
+            else:
+                if database.url:
+                    store = await redis.attach(database.name, database.url, ledger)
+                else:
+                    store = cache = cache or await redis.launch(work, logs, ledger)
+                self._redis[database.name] = store
+                self.description[database.name] = store.description
+
+    async def _load_schema(self) -> None:
+        saved: dict[str, str | Snapshot] = {}
+        for database in self._databases:
+            if database.kind != "postgres":
+                saved[database.name] = {}
+                continue
+            server = self._postgres[database.name]
+            real = self._real_name("schema", database.name)
+            await server.create(real)
+            store = PostgresDatabase(database.name, server.url(real), real, self._note)
+            try:
+                for path in database.schema:
+                    await store.run_sql(_read(self._folder, path, database), path)
+                await store.number_sequences()
+            except MigrationFailed as problem:
+                place, _, reason = problem.message.partition(": ")
+                raise ContractError(
+                    f"the schema of database `{database.name}` cannot be loaded: {reason}", where=place
+                ) from None
+            finally:
+                await store.disconnect()
+            saved[database.name] = real
+        self._templates[PRISTINE] = saved
+
+    async def _copy(self, label: str, template: dict[str, str | Snapshot]) -> Stores:
+        self._number += 1
+        databases: dict[str, PostgresDatabase] = {}
+        caches = {}
+        for database in self._databases:
+            saved = template[database.name]
+            if isinstance(saved, str):
+                server = self._postgres[database.name]
+                real = self._real_name(f"{self._number}_{label}", database.name)
+                await server.create(real, saved)
+                databases[database.name] = PostgresDatabase(database.name, server.url(real), real, self._note)
+            else:
+                cache = self._redis[database.name].store(database.name)
+                await cache.fill(saved)
+                caches[database.name] = cache
+        order = [database.name for database in self._databases]
+        stores = Stores(label, databases, caches, self._postgres, order, self._folder)
+        self._stores.append(stores)
+        return stores
+
+    def _real_name(self, label: str, database: str) -> str:
+        """A name of at most 63 characters that tells whose it is."""
+        parts = (re.sub(r"[^a-z0-9_]+", "_", part.lower()) for part in (label, database))
+        return "_".join((f"crossfade_{self._run}", *parts))[:63]
+
+    async def _close(self) -> None:
+        for stores in self._stores:
+            for database in stores.databases.values():
+                await database.disconnect()
+            for cache in stores.caches.values():
+                await cache.close()
+        for server in {id(server): server for server in (*self._postgres.values(), *self._redis.values())}.values():
+            with contextlib.suppress(CrossfadeError):
+                await server.close()
+
+
+def _read(folder: Path, path: str, database: Database) -> str:
+    where = str(database.position or "")
+    try:
+        return (folder / path).read_text(encoding="utf-8-sig")
+    except OSError as problem:
+        raise ContractError(f"the schema file `{path}` cannot be read: {problem.strerror}", where=where) from None
+    except UnicodeDecodeError:
+        raise ContractError(f"the schema file `{path}` is not UTF-8", where=where) from None
+
+
+async def _unhurried(work: object) -> None:
+    """Finishes `work` even if this task is cancelled meanwhile; the cancellation comes after it."""
+    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=30)
+        raise

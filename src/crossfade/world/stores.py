@@ -1,0 +1,174 @@
+"""All databases of one environment as one thing: their URLs, what a run changed in them, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossfade.errors import ContractError
+from crossfade.model.history import Delta, KeyChange, LoggedChange, RowChange
+from crossfade.world.database import PostgresDatabase
+from crossfade.world.migrations import MigrationFailed
+from crossfade.world.postgres import PostgresServer
+from crossfade.world.redis import RedisStore
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What happened since the checkpoint. `log` holds every row change in order (per database), without what `apply`
+    wrote; `keys` is the whole difference of Redis to the base, applied keys included. `notes` says why `complete` is
+    false: something was done that neither can tell."""
+
+    log: tuple[LoggedChange, ...] = ()
+    keys: tuple[KeyChange, ...] = ()
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+    def delta(self, onto: Delta | None = None) -> Delta:
+        """The net change; `onto` is the delta that was applied before the run. Rows that ended as they began are left
+        out. Where the key is the whole row (no primary key) several entries with one key are several rows."""
+        start = onto or Delta()
+        slots: dict[tuple[str, str, str], list[RowChange]] = {}
+        order: list[tuple[str, str, str]] = []
+        for row in (*start.rows, *self.log):
+            place = (row.database, row.table, row.key)
+            if place not in slots:
+                slots[place] = []
+                order.append(place)
+            _merge(slots[place], RowChange(row.database, row.table, row.key, row.before, row.after, row.at))
+        rows = (row for place in sorted(order, key=lambda place: place[:2]) for row in slots[place])
+        kept = tuple(row for row in rows if row.before != row.after)
+        return Delta(kept, self.keys, self.complete and start.complete)
+
+
+def _merge(slot: list[RowChange], change: RowChange) -> None:
+    """Appends one change of a key to its net changes: it continues the one whose outcome it started from."""
+    for index, row in enumerate(slot):
+        if row.after == change.before and not (row.after is None and row.before is None):
+            slot[index] = RowChange(row.database, row.table, row.key, row.before, change.after, change.at)
+            return
+    slot.append(change)
+
+
+class Stores:
+    """The databases of one environment. Every method raises EnvironmentFailed when a server is gone."""
+
+    def __init__(
+        self,
+        label: str,
+        databases: Mapping[str, PostgresDatabase],
+        caches: Mapping[str, RedisStore],
+        servers: Mapping[str, PostgresServer],
+        order: Sequence[str],
+        folder: Path,
+    ) -> None:
+        self.label = label
+        self.databases = dict(databases)
+        self.caches = dict(caches)
+        self.urls = {name: (self.databases.get(name) or self.caches[name]).url for name in order}
+        self._servers = dict(servers)
+        self._folder = folder
+
+    async def checkpoint(self) -> None:
+        """The present content is the base from now on. Puts new tables under the undo log."""
+        await _together(*(store.checkpoint() for store in (*self.databases.values(), *self.caches.values())))
+
+    async def rewind(self) -> Changes:
+        """What changed since the checkpoint, and back to it."""
+        return await self._collected("rewind")
+
+    async def changes(self) -> Changes:
+        """What changed since the checkpoint; nothing is touched."""
+        return await self._collected("changes")
+
+    async def apply(self, delta: Delta) -> None:
+        """Writes a delta onto the base. It is not in the log of the run that follows, and the next rewind removes it."""
+        databases = (
+            database.apply([row for row in delta.rows if row.database == name])
+            for name, database in self.databases.items()
+        )
+        caches = (
+            cache.apply([key for key in delta.keys if key.database == name]) for name, cache in self.caches.items()
+        )
+        await _together(*databases, *caches)
+
+    async def release(self) -> None:
+        """Takes the undo log out of the databases (before a migration)."""
+        await _together(*(database.release() for database in self.databases.values()))
+
+    async def run_sql(self, paths: Sequence[str], database: str | None = None) -> None:
+        """A `sql` migration: files below the contract's folder. Raises MigrationFailed("file:line: message")."""
+        store = self._one(database)
+        for path in paths:
+            try:
+                text = (self._folder / path).read_text(encoding="utf-8-sig")
+            except OSError as problem:
+                raise MigrationFailed(f"{path}: {problem.strerror}") from None
+            except UnicodeDecodeError:
+                raise MigrationFailed(f"{path}: is not UTF-8") from None
+            await store.run_sql(text, path)
+
+    async def number_sequences(self) -> None:
+        """Moves new sequences to a recognisable start; also part of `run_sql`, `checkpoint` and `save_template`."""
+        await _together(*(database.number_sequences() for database in self.databases.values()))
+
+    async def rows(self, sql: str, database: str | None = None) -> list[list[Any]]:
+        """The rows of a query as JSON-like values. Raises MigrationFailed when the query itself is wrong."""
+        return await self._one(database).rows(sql)
+
+    async def fingerprint(self) -> str:
+        """A hash over catalogs and contents: equal exactly when nothing visible was changed."""
+        parts = await _together(*(store.fingerprint() for store in (*self.databases.values(), *self.caches.values())))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    async def disconnect(self) -> None:
+        await _together(*(database.disconnect() for database in self.databases.values()))
+
+    async def drop(self) -> None:
+        """Removes the databases. Whoever is connected is thrown out."""
+        for name, database in self.databases.items():
+            await database.disconnect()
+            await self._servers[name].drop(database.real_name)
+        for cache in self.caches.values():
+            await cache.close()
+
+    async def _collected(self, what: str) -> Changes:
+        names = list(self.databases)
+        found = await _together(
+            *(getattr(store, what)() for store in (*self.databases.values(), *self.caches.values()))
+        )
+        logs, keys = found[: len(names)], found[len(names) :]
+        notes = tuple(note for _, texts in logs for note in texts)
+        return Changes(
+            log=tuple(change for changes, _ in logs for change in changes),
+            keys=tuple(key for part in keys for key in part),
+            complete=not notes,
+            notes=notes,
+        )
+
+    def _one(self, name: str | None) -> PostgresDatabase:
+        if name is not None and name in self.databases:
+            return self.databases[name]
+        if name is None and len(self.databases) == 1:
+            return next(iter(self.databases.values()))
+        raise ContractError(
+            f"unknown PostgreSQL database `{name}`" if name else "it is not clear which PostgreSQL database is meant",
+            hint="one of: " + ", ".join(self.databases) if self.databases else "the contract has none",
+        )
+
+
+async def _together(*work: Any) -> list[Any]:
+    """The results of all, in order. With one piece of work there is no task to make."""
+    if len(work) == 1:
+        return [await work[0]]
+    tasks = [asyncio.ensure_future(piece) for piece in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
