@@ -45,7 +45,8 @@ def write(folder: Path, kind: str, steps: int, migration: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("steps.py", "schema.sql"):
         shutil.copy(HERE / name, folder / name)
-    (folder / "expand.sql").write_text("".join(f"alter table {name} add column note text;\n" for name in ("last", "log")))
+    columns = [f"alter table {table} add column note text;\n" for table in ("last", "log")]
+    (folder / "expand.sql").write_text("".join(columns))
     path = folder / "ramp.yaml"
     path.write_text(contract(kind, steps, migration))
     return path
