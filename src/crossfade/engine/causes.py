@@ -70,9 +70,7 @@ def minimal_causes(
         remaining &= ~covered
     found = _irredundant(found, fails)
     rank = {index: place for place, index in enumerate(order)}
-    return tuple(
-        Explanation(cause, tuple(sorted(_bits(mask), key=lambda index: rank[index]))) for cause, mask in found
-    )
+    return tuple(Explanation(cause, tuple(sorted(_bits(mask), key=lambda index: rank[index]))) for cause, mask in found)
 
 
 def _smallest(word: Word, table: dict[Literal, int], counter: int, fails: int, largest: int) -> Cause:
@@ -109,7 +107,9 @@ def _before(rank: tuple[int, int, Cause], other: tuple[int, int, Cause]) -> bool
 
 
 def _order(cause: Cause) -> tuple[tuple[int, str, int], ...]:
-    return tuple((literal.step, str(literal.side or ""), -1 if literal.point is None else literal.point) for literal in cause)
+    return tuple(
+        (literal.step, str(literal.side or ""), -1 if literal.point is None else literal.point) for literal in cause
+    )
 
 
 def _greedy(word: Word, choices: Sequence[Sequence[Literal]], table: dict[Literal, int], counter: int) -> Cause:
@@ -136,7 +136,11 @@ def _greedy(word: Word, choices: Sequence[Sequence[Literal]], table: dict[Litera
 
 def _choices(step: int, placed: Placed, table: dict[Literal, int]) -> list[Literal]:
     """The conditions on a step that its place satisfies, weakest first; equal ones once."""
-    options = [Literal(step, placed.side, None), Literal(step, None, placed.point), Literal(step, placed.side, placed.point)]
+    options = [
+        Literal(step, placed.side, None),
+        Literal(step, None, placed.point),
+        Literal(step, placed.side, placed.point),
+    ]
     kept: list[Literal] = []
     for literal in options:
         if all(table[literal] != table[other] for other in kept):
@@ -200,7 +204,9 @@ def _bits(mask: int) -> list[int]:
     return [index for index, bit in enumerate(reversed(bin(mask)[2:])) if bit == "1"]
 
 
-def learned_cause(failing: Sequence[Side], passing: Sequence[Side]) -> Generator[tuple[Side, ...], bool, tuple[int, ...]]:
+def learned_cause(
+    failing: Sequence[Side], passing: Sequence[Side]
+) -> Generator[tuple[Side, ...], bool, tuple[int, ...]]:
     """The steps whose sides in `failing` together force the failure, found by asking whether words fail.
 
     Yields words, is sent whether each failed, returns the steps (positions) of one minimal cause. Starting from a failing

@@ -80,7 +80,9 @@ class Graph:
         if known is not None:
             return known, False
         number = len(self.nodes)
-        self.nodes.append(Node(number, point, step, places, key, number if entry is None else entry, parent, prefix, {}))
+        self.nodes.append(
+            Node(number, point, step, places, key, number if entry is None else entry, parent, prefix, {})
+        )
         self._known[identity] = number
         return number, True
 
@@ -275,7 +277,9 @@ def _stepped(graph: Graph, node: Node, side: Side, key: str) -> Node:
     placed = Placed(node.point, side)
     places = graph.automaton.after(node.places, node.step, placed)
     identity = key or f"{node.number}/{side.letter}"
-    number, _ = graph.add(node.point, node.step + 1, places, identity, (node.number, side), (*node.prefix, placed), node.entry)
+    number, _ = graph.add(
+        node.point, node.step + 1, places, identity, (node.number, side), (*node.prefix, placed), node.entry
+    )
     node.edges.setdefault(side, number)
     return graph.nodes[number]
 

@@ -234,7 +234,9 @@ class Comparison:
         same_length = [(value, reference) for value, reference in arrays if len(value) == len(seen)]
         if not same_length:
             lengths = sorted({len(value) for value, _ in arrays})
-            reason = f"{len(seen)} items; pure runs have {' or '.join(map(str, lengths))}" if arrays else "no array here"
+            reason = (
+                f"{len(seen)} items; pure runs have {' or '.join(map(str, lengths))}" if arrays else "no array here"
+            )
             found.append(Unexplained(path, pattern_of(path), seen, reason))
             return
         inside: list[Unexplained] = []
@@ -401,7 +403,9 @@ class Comparison:
         return pieces
 
 
-def learned(runs: Sequence[Sequence[Reading]], raw: Sequence[Sequence[Sequence[Mapping[str, Any]]]], versions: Iterable[str]) -> Noise:
+def learned(
+    runs: Sequence[Sequence[Reading]], raw: Sequence[Sequence[Sequence[Mapping[str, Any]]]], versions: Iterable[str]
+) -> Noise:
     """The noise that families of identical runs show. `runs[f]` are the readings of family f (the same routing again and
     again, read without noise), `raw[f][r][step]` the variables saved by run r of family f after that step."""
     versions = tuple(versions)
@@ -550,9 +554,7 @@ def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
     has_digit = any(c.isdigit() for c in word)
     has_letter = any(c.isalpha() for c in word)
     mixed_case = word.lower() != word and word.upper() != word
-    if has_digit and has_letter and _HEX.fullmatch(word):
-        yield "hash", word
-    elif _OPAQUE.fullmatch(word) and has_letter and has_digit and (mixed_case or _many_digits(word)):
+    if (has_digit and has_letter and _HEX.fullmatch(word)) or (_OPAQUE.fullmatch(word) and has_letter and has_digit and (mixed_case or _many_digits(word))):
         yield "hash", word
     elif has_digit:
         for piece in _DIGITS.findall(word):

@@ -47,7 +47,10 @@ def state_key(delta: Delta, saved: Mapping[str, Any], now: float) -> str:
     """A hash that is equal for equal states. `now`: the time of the run, for telling clocks from other values."""
     ids = _inserted_ids(delta.rows)
     entries = [_row_entry(row, ids, now) for row in delta.rows]
-    entries += [[("text", f"key {key.database} "), *_pieces(key.key, ids, now), *_pieces(key.content, ids, now)] for key in delta.keys]
+    entries += [
+        [("text", f"key {key.database} "), *_pieces(key.key, ids, now), *_pieces(key.content, ids, now)]
+        for key in delta.keys
+    ]
     entries.sort(key=_blanked)
     variables: list[Piece] = []
     for name in sorted(saved):

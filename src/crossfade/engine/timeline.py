@@ -13,7 +13,7 @@ different walks are one word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 
 import msgspec
 
@@ -77,7 +77,7 @@ def timeline(contract: Contract, starts_change_data: frozenset[int] = frozenset(
 
 def live_sides(contract: Contract, stage: int) -> dict[str, tuple[Side, ...]]:
     """Per service the sides that serve calls at a stage: by its weight, stable alone, both, or canary alone."""
-    live = {}
+    live: dict[str, tuple[Side, ...]] = {}
     for service in contract.services:
         weight = contract.stages[stage].weights.get(service.name, 0.0) if service.on_ramp else 0.0
         live[service.name] = (Side.STABLE,) if weight <= 0 else (Side.CANARY,) if weight >= 1 else BOTH
@@ -173,7 +173,7 @@ class Automaton:
     def count(self) -> int:
         """How many different words of full length there are."""
 
-        @lru_cache(maxsize=None)
+        @cache
         def words(step: int, point: int, places: Places) -> int:
             if step == self.steps:
                 return 1
@@ -256,7 +256,7 @@ class Automaton:
             yield (stage, True, tuple(Side.STABLE for _ in sides))
         if stage + 1 < len(self._contract.stages):
             for target in self._entered(stage + 1):
-                if all(not (old is Side.CANARY and new is Side.STABLE) for old, new in zip(sides, target[2], strict=True)):
+                if all((old, new) != (Side.CANARY, Side.STABLE) for old, new in zip(sides, target[2], strict=True)):
                     yield target
 
     def _entered(self, stage: int) -> Iterable[Place]:
