@@ -34,7 +34,7 @@ def shown(order: asyncpg.Record) -> dict[str, Any]:
 
 async def price_of(request: Request, sku: str) -> int:
     """The list price in whole euros."""
-    price = await request.app.state.database.fetchval("select price from products where sku = $1", sku)
+    price: int | None = await request.app.state.database.fetchval("select price from products where sku = $1", sku)
     if price is None:
         raise HTTPException(404, f"no product {sku}")
     return price
