@@ -140,7 +140,7 @@ async def _walk(
     contract: Contract, rollback_from: tuple[int, ...], place: Path
 ) -> tuple[dict[tuple[str, Word], tuple[str, str] | None], int]:
     """The fault of every routing, and the number of orders without a currency at the end."""
-    folder = Path(contract.folder)
+    folder = shutil.copytree(contract.folder, place / "orders")
     runs = [
         _Run(number, scenario, word)
         for number, (scenario, word) in enumerate(
@@ -156,7 +156,7 @@ async def _walk(
         stack.push_async_callback(database.close)
         await database.execute((folder / "schema.sql").read_text())
         await database.execute(f"insert into products select 'C3x' || n, 7 from generate_series(0, {len(runs)}) n")
-        environment = {"DATABASE_URL": url, "CACHE_URL": stack.enter_context(_cache()), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {"DATABASE_URL": url, "CACHE_URL": stack.enter_context(_cache())}
         addresses = {"S": stack.enter_context(_service("stable", folder, environment))}
         for point in LIVE:
             if point == EXPANDED:
