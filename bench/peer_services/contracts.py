@@ -12,8 +12,8 @@ services:
   steps:
     ready: /ready
     env: {{ DATABASE_URL: "${{db.url}}" }}
-    stable: {{ version: "1.0.0", run: "python steps.py stable ${{port}}" }}
-    canary: {{ version: "2.0.0", run: "python steps.py canary ${{port}}" }}
+    stable: {{ version: "1.0.0", run: "${{python}} steps.py stable ${{port}}" }}
+    canary: {{ version: "2.0.0", run: "${{python}} steps.py canary ${{port}}" }}
 databases:
   db: {{ postgres: "18", schema: schema.sql }}
 ramp:
