@@ -410,7 +410,7 @@ class _Reader:
 
     def _break_loops(self) -> None:
         """A schema that refers to itself for the same value (a child `allOf` its parent, the parent `oneOf` its
-        children) means nothing validators agree on: one reference of each such loop is dropped, the child's if it can be."""
+        children) means nothing validators agree on: one reference of each such loop goes, the child's if possible."""
         while loop := _loop(self.edges):
             edge = min(loop, key=lambda one: _LOOSE.index(one.keyword) if one.keyword in _LOOSE else len(_LOOSE))
             if edge.keyword in _LOOSE:

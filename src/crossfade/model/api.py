@@ -49,6 +49,7 @@ class ApiDescription(msgspec.Struct, frozen=True, eq=False, weakref=True):
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def match(description: ApiDescription, method: str, concrete_path: str) -> ApiOperation | None:
     """The operation that serves `concrete_path` (a query is ignored). Literal segments win over templates, a path
     below a server's base wins over the bare path.
