@@ -42,6 +42,22 @@ _ALONE = (asyncpg.ActiveSQLTransactionError, asyncpg.UnsafeNewEnumValueUsageErro
 Note = Callable[[str], None]
 
 
+class Logged(msgspec.Struct, frozen=True):
+    """What the undo log told: changes (oldest first), what it cannot tell, and whether the base is back."""
+
+    changes: tuple[LoggedChange, ...]
+    notes: tuple[str, ...] = ()
+    restored: bool = True
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A foreign key: `columns` of a table hold the `key` columns of `table`."""
+
+    columns: tuple[str, ...]
+    table: str
+    key: tuple[str, ...]
+
+
 class PostgresDatabase:
     """`url` is what the services get; `name` the name in the contract."""
 
@@ -67,31 +83,41 @@ class PostgresDatabase:
             installed = await connection.fetchval("SELECT to_regclass('crossfade.log') IS NOT NULL")
             tables = undo.tables_from(await connection.fetch(undo.TABLES_SQL))
             known = self._tracked if installed and self._installed else {}
-            script = "" if installed else undo.install_sql(self._superuser)
+            script = "" if installed else undo.install_sql(replica=self._superuser, events=self._superuser)
             script += "".join(undo.track_sql(table) for oid, table in tables.items() if known.get(oid) != table)
             # DDL of our own is noted by the event trigger as well, so forgetting comes last
             await self._patiently(connection, script + "\nTRUNCATE crossfade.log, crossfade.applied;")
             self._tracked, self._installed = tables, True
 
-    async def rewind(self) -> tuple[list[LoggedChange], list[str]]:
-        """What was logged since the checkpoint (oldest first) and notes on what the log cannot tell; then the base is back."""
+    async def rewind(self) -> Logged:
+        """What was logged since the checkpoint; then the base is back."""
         async with self._connected("reset") as connection:
-            records = await self._insisting(connection, "SELECT * FROM crossfade.rewind()")
+            try:
+                records = await self._insisting(connection, "SELECT * FROM crossfade.rewind()")
+            except asyncpg.PostgresError as problem:
+                _raise_unless_gone(problem)
+                records = await connection.fetch("SELECT * FROM crossfade.log ORDER BY n")
+                changes, notes = undo.logged(_timed(records), self._tracked, self.name)
+                return Logged(tuple(changes), (*notes, f"`{self.name}` could not be reset: {problem}"), False)
             records.reverse()
             changes, notes = undo.logged(_timed(records), self._tracked, self.name)
+            restored = True
             if notes:
-                notes += await self._drop_strangers(connection)
+                altered = await self._drop_strangers(connection)
+                restored = not altered
+                notes += altered
             self._rewinds += 1
             if self._rewinds % VACUUM_EVERY == 0:
                 touched = sorted({record["relid"] for record in records if record["relid"] in self._tracked})
                 for place in ["crossfade.log", "crossfade.applied", *(self._tracked[oid].sql for oid in touched)]:
                     await connection.execute(f"VACUUM {place}")
-            return changes, notes
+            return Logged(tuple(changes), tuple(notes), restored)
 
-    async def changes(self) -> tuple[list[LoggedChange], list[str]]:
+    async def changes(self) -> Logged:
         async with self._connected("read the changes of") as connection:
             records = await connection.fetch("SELECT * FROM crossfade.log ORDER BY n")
-            return undo.logged(_timed(records), self._tracked, self.name)
+            changes, notes = undo.logged(_timed(records), self._tracked, self.name)
+            return Logged(tuple(changes), tuple(notes))
 
     async def apply(self, rows: Sequence[RowChange]) -> None:
         """Writes the after-images (removes rows that have none). The next rewind takes them away again."""
@@ -100,33 +126,26 @@ class PostgresDatabase:
         async with self._connected("write to") as connection:
             await self._insisting(connection, "SELECT crossfade.put($1, $2)", *self._putting(rows))
 
-    async def put_each(self, groups: Sequence[Sequence[RowChange]]) -> list[bool]:
-        """Like `apply` for several groups, each alone in a savepoint; tells which could be written. Needs no checkpoint
-        and leaves no trace of the undo log behind."""
+    async def put_each(self, groups: Sequence[Sequence[RowChange]]) -> list[str]:
+        """Like `apply` for several groups, each alone in a savepoint: "" or why it could not be written. Needs no
+        checkpoint, leaves nothing of the undo log behind, and nothing will take it back."""
         async with self._connected("write to") as connection:
             self._tracked = undo.tables_from(await connection.fetch(undo.TABLES_SQL))
             needed = {change.table for group in groups for change in group}
-            script = (
-                undo.install_sql(False).replace(
-                    "SET lock_timeout", "SET session_replication_role = 'replica' SET lock_timeout"
-                )
-                if self._superuser
-                else undo.install_sql(False)
-            )
+            script = undo.install_sql(replica=self._superuser, events=False)
             script += "".join(undo.known_sql(table) for table in self._tracked.values() if table.label in needed)
             await connection.execute(script)
-            written = []
+            problems = []
             for group in groups:
                 try:
                     async with connection.transaction():
                         await connection.fetchval("SELECT crossfade.put($1, $2)", *self._putting(group))
-                    written.append(True)
+                    problems.append("")
                 except asyncpg.PostgresError as problem:
-                    if isinstance(problem, _GONE):
-                        raise
-                    written.append(False)
+                    _raise_unless_gone(problem)
+                    problems.append(str(problem))
             await connection.execute(undo.UNINSTALL_PLAIN_SQL)
-            return written
+            return problems
 
     async def release(self) -> None:
         """Takes the undo log out, so that a migration finds the database as the services made it."""
@@ -229,8 +248,8 @@ class PostgresDatabase:
         async with self._connected("read") as connection:
             for part in _chunks(list(tables.values()), 100):
                 sql = " UNION ALL ".join(
-                    f"SELECT {undo.literal(table.label)}, {_bucket(table, buckets)} AS b, count(*), "
-                    f"sum(hashtextextended(x::text, 0)) FROM ONLY {table.sql} x GROUP BY b"
+                    f"SELECT {undo.literal(table.label)}, {_bucket(table, buckets)}, count(*), "
+                    f"sum(hashtextextended(x::text, 0)) FROM ONLY {table.sql} x GROUP BY 2"
                     for table in part
                 )
                 for label, bucket, count, total in await connection.fetch(sql) if sql else ():
@@ -246,6 +265,20 @@ class PostgresDatabase:
     async def number_sequences(self) -> None:
         async with self._connected("prepare") as connection:
             await self._number_sequences(connection)
+
+    async def move_sequences(self) -> None:
+        """Moves every sequence to the same place within the next million."""
+        async with self._connected("prepare") as connection:
+            await connection.execute(_NEXT_MILLION_SQL)
+
+    async def links(self) -> dict[str, list[Link]]:
+        """The foreign keys of each table."""
+        async with self._connected("read") as connection:
+            records = await connection.fetch(_LINKS_SQL)
+        found: dict[str, list[Link]] = {}
+        for child, columns, parent, key in records:
+            found.setdefault(child, []).append(Link(tuple(columns), parent, tuple(key)))
+        return found
 
     async def _number_sequences(self, connection: asyncpg.Connection) -> None:
         await connection.execute(_SEQUENCES_SQL)
@@ -421,4 +454,32 @@ BEGIN
     IF start < s.seqmax / 2 THEN PERFORM setval(s.oid::regclass, start, false); END IF;
   END LOOP;
 END $body$;
+"""
+
+_NEXT_MILLION_SQL = f"""
+DO $body$
+DECLARE s record; last int8; k int := 0; target int8;
+BEGIN
+  FOR s IN SELECT c.oid, q.seqmax, n.nspname, c.relname FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE {_IN_USER_SCHEMA} AND q.seqincrement > 0 AND NOT q.seqcycle AND c.relpersistence <> 't'
+            ORDER BY n.nspname, c.relname LOOP
+    EXECUTE format('SELECT last_value FROM %I.%I', s.nspname, s.relname) INTO last;
+    target := (last / 1000000 + 1) * 1000000 + 41173 + 7919 * (k % 100);
+    k := k + 1;
+    IF target < s.seqmax / 2 THEN PERFORM setval(s.oid::regclass, target, false); END IF;
+  END LOOP;
+END $body$;
+"""
+
+_LINKS_SQL = """
+SELECT format('%s.%s', n.nspname, c.relname), f.ours, format('%s.%s', m.nspname, p.relname), f.theirs
+  FROM (SELECT conrelid, confrelid,
+               ARRAY(SELECT a.attname::text FROM unnest(conkey, confkey) WITH ORDINALITY u(k, r, place)
+                     JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = u.k ORDER BY u.r) AS ours,
+               ARRAY(SELECT a.attname::text FROM unnest(conkey, confkey) WITH ORDINALITY u(k, r, place)
+                     JOIN pg_attribute a ON a.attrelid = confrelid AND a.attnum = u.r ORDER BY u.r) AS theirs
+          FROM pg_constraint WHERE contype = 'f') f
+  JOIN pg_class c ON c.oid = f.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class p ON p.oid = f.confrelid JOIN pg_namespace m ON m.oid = p.relnamespace
 """

@@ -120,6 +120,11 @@ class RedisStore:
             }
         )
 
+    async def difference_to(self, base: Snapshot) -> list[KeyChange]:
+        """What the present content differs in from `base`."""
+        self._base = base
+        return await self.changes()
+
     async def fill(self, snapshot: Snapshot) -> None:
         await self._write(dict(snapshot))
 
@@ -205,7 +210,7 @@ async def attach(name: str, url: str, ledger: Ledger) -> RedisServer:
         used = {int(key[2:]) for key in await connection.info("keyspace") if re.fullmatch(r"db\d+", key)}
         total = 16
         with contextlib.suppress(RedisError):
-            total = int((await connection.config_get("databases")).get("databases", 16))
+            total = int((await connection.config_get("databases")).get("databases") or 16)
         about = await connection.info("server")
     except (RedisError, OSError, TimeoutError, ValueError) as problem:
         raise EnvironmentFailed(f"database `{name}` cannot be reached: {problem}", hint="check its `url`") from None

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from crossfade.errors import ContractError, CrossfadeError
 from crossfade.model.contract import Database
@@ -92,7 +93,8 @@ class Servers:
 
     async def alive(self) -> str | None:
         """None while every server runs; otherwise which died and how."""
-        for name, server in (*self._postgres.items(), *self._redis.items()):
+        running: list[tuple[str, PostgresServer | RedisServer]] = [*self._postgres.items(), *self._redis.items()]
+        for name, server in running:
             if reason := server.died():
                 return f"database `{name}` died: {reason}"
         return None
@@ -173,7 +175,8 @@ class Servers:
                 await database.disconnect()
             for cache in stores.caches.values():
                 await cache.close()
-        for server in {id(server): server for server in (*self._postgres.values(), *self._redis.values())}.values():
+        running: list[PostgresServer | RedisServer] = [*self._postgres.values(), *self._redis.values()]
+        for server in {id(server): server for server in running}.values():
             with contextlib.suppress(CrossfadeError):
                 await server.close()
 
@@ -188,9 +191,9 @@ def _read(folder: Path, path: str, database: Database) -> str:
         raise ContractError(f"the schema file `{path}` is not UTF-8", where=where) from None
 
 
-async def _unhurried(work: object) -> None:
+async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
     """Finishes `work` even if this task is cancelled meanwhile; the cancellation comes after it."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:

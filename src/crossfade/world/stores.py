@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from crossfade.world.database import PostgresDatabase
 from crossfade.world.migrations import MigrationFailed
 from crossfade.world.postgres import PostgresServer
 from crossfade.world.redis import RedisStore
+
+T = TypeVar("T")
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -27,29 +29,28 @@ class Changes(msgspec.Struct, frozen=True):
     keys: tuple[KeyChange, ...] = ()
     complete: bool = True
     notes: tuple[str, ...] = ()
+    restored: bool = True  # false: the base could not be brought back; go on in a new environment
 
     def delta(self, onto: Delta | None = None) -> Delta:
         """The net change; `onto` is the delta that was applied before the run. Rows that ended as they began are left
         out. Where the key is the whole row (no primary key) several entries with one key are several rows."""
         start = onto or Delta()
         slots: dict[tuple[str, str, str], list[RowChange]] = {}
-        order: list[tuple[str, str, str]] = []
-        for row in (*start.rows, *self.log):
-            place = (row.database, row.table, row.key)
-            if place not in slots:
-                slots[place] = []
-                order.append(place)
-            _merge(slots[place], RowChange(row.database, row.table, row.key, row.before, row.after, row.at))
-        rows = (row for place in sorted(order, key=lambda place: place[:2]) for row in slots[place])
+        for row in start.rows:
+            slots.setdefault((row.database, row.table, row.key), []).append(row)
+        for entry in self.log:
+            change = RowChange(entry.database, entry.table, entry.key, entry.before, entry.after, entry.at)
+            _merge(slots.setdefault((entry.database, entry.table, entry.key), []), change)
+        rows = (row for place in sorted(slots, key=lambda place: place[:2]) for row in slots[place])
         kept = tuple(row for row in rows if row.before != row.after)
         return Delta(kept, self.keys, self.complete and start.complete)
 
 
 def _merge(slot: list[RowChange], change: RowChange) -> None:
-    """Appends one change of a key to its net changes: it continues the one whose outcome it started from."""
+    """Adds one change to the net changes of a key: it continues the one whose outcome it started from."""
     for index, row in enumerate(slot):
-        if row.after == change.before and not (row.after is None and row.before is None):
-            slot[index] = RowChange(row.database, row.table, row.key, row.before, change.after, change.at)
+        if row.after == change.before and row.before != row.after:
+            slot[index] = msgspec.structs.replace(row, after=change.after, at=change.at)
             return
     slot.append(change)
 
@@ -72,10 +73,13 @@ class Stores:
         self.urls = {name: (self.databases.get(name) or self.caches[name]).url for name in order}
         self._servers = dict(servers)
         self._folder = folder
+        self._ahead = False  # sequences were moved for the migration that comes next
 
     async def checkpoint(self) -> None:
         """The present content is the base from now on. Puts new tables under the undo log."""
-        await _together(*(store.checkpoint() for store in (*self.databases.values(), *self.caches.values())))
+        self._ahead = False
+        await all_of(*(database.checkpoint() for database in self.databases.values()))
+        await all_of(*(cache.checkpoint() for cache in self.caches.values()))
 
     async def rewind(self) -> Changes:
         """What changed since the checkpoint, and back to it."""
@@ -94,11 +98,15 @@ class Stores:
         caches = (
             cache.apply([key for key in delta.keys if key.database == name]) for name, cache in self.caches.items()
         )
-        await _together(*databases, *caches)
+        await all_of(*databases, *caches)
 
     async def release(self) -> None:
-        """Takes the undo log out of the databases (before a migration)."""
-        await _together(*(database.release() for database in self.databases.values()))
+        """To be called before every migration, in every environment: takes the undo log out, and moves the sequences to
+        the next million, so that rows a migration inserts have the same ids everywhere, whatever ran before."""
+        await all_of(*(database.release() for database in self.databases.values()))
+        if not self._ahead:
+            await all_of(*(database.move_sequences() for database in self.databases.values()))
+            self._ahead = True
 
     async def run_sql(self, paths: Sequence[str], database: str | None = None) -> None:
         """A `sql` migration: files below the contract's folder. Raises MigrationFailed("file:line: message")."""
@@ -114,7 +122,7 @@ class Stores:
 
     async def number_sequences(self) -> None:
         """Moves new sequences to a recognisable start; also part of `run_sql`, `checkpoint` and `save_template`."""
-        await _together(*(database.number_sequences() for database in self.databases.values()))
+        await all_of(*(database.number_sequences() for database in self.databases.values()))
 
     async def rows(self, sql: str, database: str | None = None) -> list[list[Any]]:
         """The rows of a query as JSON-like values. Raises MigrationFailed when the query itself is wrong."""
@@ -122,11 +130,12 @@ class Stores:
 
     async def fingerprint(self) -> str:
         """A hash over catalogs and contents: equal exactly when nothing visible was changed."""
-        parts = await _together(*(store.fingerprint() for store in (*self.databases.values(), *self.caches.values())))
+        parts = await all_of(*(database.fingerprint() for database in self.databases.values()))
+        parts += await all_of(*(cache.fingerprint() for cache in self.caches.values()))
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     async def disconnect(self) -> None:
-        await _together(*(database.disconnect() for database in self.databases.values()))
+        await all_of(*(database.disconnect() for database in self.databases.values()))
 
     async def drop(self) -> None:
         """Removes the databases. Whoever is connected is thrown out."""
@@ -137,17 +146,20 @@ class Stores:
             await cache.close()
 
     async def _collected(self, what: str) -> Changes:
-        names = list(self.databases)
-        found = await _together(
-            *(getattr(store, what)() for store in (*self.databases.values(), *self.caches.values()))
-        )
-        logs, keys = found[: len(names)], found[len(names) :]
-        notes = tuple(note for _, texts in logs for note in texts)
+        databases, caches = list(self.databases.values()), list(self.caches.values())
+        if what == "rewind":
+            logs = await all_of(*(database.rewind() for database in databases))
+            keys = await all_of(*(cache.rewind() for cache in caches))
+        else:
+            logs = await all_of(*(database.changes() for database in databases))
+            keys = await all_of(*(cache.changes() for cache in caches))
+        notes = tuple(note for log in logs for note in log.notes)
         return Changes(
-            log=tuple(change for changes, _ in logs for change in changes),
+            log=tuple(change for log in logs for change in log.changes),
             keys=tuple(key for part in keys for key in part),
             complete=not notes,
             notes=notes,
+            restored=all(log.restored for log in logs),
         )
 
     def _one(self, name: str | None) -> PostgresDatabase:
@@ -161,10 +173,10 @@ class Stores:
         )
 
 
-async def _together(*work: Any) -> list[Any]:
-    """The results of all, in order. With one piece of work there is no task to make."""
-    if len(work) == 1:
-        return [await work[0]]
+async def all_of(*work: Awaitable[T]) -> list[T]:
+    """The results of all, in order. One piece of work needs no task."""
+    if len(work) <= 1:
+        return [await piece for piece in work]
     tasks = [asyncio.ensure_future(piece) for piece in work]
     try:
         return list(await asyncio.gather(*tasks))

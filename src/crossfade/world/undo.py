@@ -22,7 +22,10 @@ from crossfade.model.history import LoggedChange
 
 TRUNCATE_SHOWN = 10_000
 LOCK_TIMEOUT = "400ms"
-ROLE_SETTINGS = "SET search_path = pg_catalog SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1"
+ROLE_SETTINGS = (
+    "SET search_path = pg_catalog SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'"
+    " SET bytea_output = 'hex' SET extra_float_digits = 1"
+)
 
 # User tables that hold rows, with what is needed to write a row: columns, the key (primary key, else a unique index
 # over columns that are never null), and the sequences that number its columns.
@@ -136,11 +139,12 @@ def literal(text: str) -> str:
     )
 
 
-def install_sql(superuser: bool) -> str:
-    """Creates the schema with its tables and functions (no triggers yet)."""
-    replica = "SET session_replication_role = 'replica'" if superuser else ""
-    script = _INSTALL.replace("$SETTINGS", ROLE_SETTINGS).replace("$REPLICA", replica).replace("$LOCK", LOCK_TIMEOUT)
-    return script.replace("$SHOWN", str(TRUNCATE_SHOWN)) + (_EVENTS if superuser else "")
+def install_sql(replica: bool, events: bool) -> str:
+    """Creates the schema with its tables and functions (no triggers yet). `replica`: our role may switch triggers off
+    for itself; `events`: it may listen to DDL. Both need a superuser."""
+    role = "SET session_replication_role = 'replica'" if replica else ""
+    script = _INSTALL.replace("$SETTINGS", ROLE_SETTINGS).replace("$REPLICA", role).replace("$LOCK", LOCK_TIMEOUT)
+    return script.replace("$SHOWN", str(TRUNCATE_SHOWN)) + (_EVENTS if events else "")
 
 
 def track_sql(table: Table) -> str:
