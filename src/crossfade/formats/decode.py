@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -54,6 +55,19 @@ class Reading:
             self.problems.append(Problem(message, self.source.position(at.line, start + 1, length), hint))
 
     # Scalars
+
+    def command(self, node: Node, what: str) -> str | None:
+        """A command line whose quotes are closed."""
+        text = self.text(node, what)
+        if text is not None and not text.strip():
+            self.problem(node, f"{what} is empty", "write a command, or leave it out")
+            return None
+        try:
+            shlex.split(template.PATTERN.sub("x", text or ""))
+        except ValueError:
+            self.problem(node, "a quote in the command is not closed", "close it, or write a backslash before it")
+            return None
+        return text
 
     def text(self, node: Node, what: str) -> str | None:
         """A text; a number or boolean is a wrong type."""
@@ -115,7 +129,7 @@ class Reading:
             return None
         value = float(found[1]) * {"ms": 0.001, "m": 60.0, "min": 60.0}.get(found[2] or "s", 1.0)
         if not 0 < value <= LONGEST_WAIT:
-            self.problem(node, f"{what} `{node.text}` must be more than 0 and at most a day", hint)
+            self.problem(node, f"{what} must be more than 0 and at most a day, not `{node.text}`", hint)
             return None
         return value
 
@@ -186,45 +200,46 @@ class Reading:
 
     # Meaning
 
-    def expressions(self, node: Node, over: str) -> tuple[Expression, ...]:
-        found = (self.expression(item, over) for item in self.one_or_list(node, "`expect`"))
+    def expressions(self, node: Node, over: str, saved: Iterable[str] = ()) -> tuple[Expression, ...]:
+        """`saved` names the variables of earlier steps, for hints."""
+        found = (self.expression(item, over, saved=saved) for item in self.one_or_list(node, "`expect`"))
         return tuple(item for item in found if item is not None)
 
-    def expression(self, node: Node, over: str, what: str = "`expect`") -> Expression | None:
-        example = "`status == 200`" if over == "step" else "`rows[0][0] == 0`"
-        if what != "`expect`":
-            example = "`body.id`"
-        if node.kind != "scalar" or node.is_null or (node.plain and isinstance(node.value, int | float)):
-            if not (node.kind == "scalar" and isinstance(node.value, bool)):
-                self.wrong(node, what, "an expression", f"write one such as {example}")
-                return None
+    def expression(self, node: Node, over: str, what: str = "`expect`", saved: Iterable[str] = ()) -> Expression | None:
+        example = {"rows": "`rows[0][0] == 0`", "step": "`status == 200`"}[over] if what == "`expect`" else "`body.id`"
+        number = node.plain and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        if node.kind != "scalar" or node.is_null or number:
+            self.wrong(node, what, "an expression", f"write one such as {example}")
+            return None
         try:
             expression.check(node.text, over)
         except ExpressionError as error:
-            self.bad_expression(node, over, error)
+            self.bad_expression(node, over, error, tuple(saved))
             return None
         return Expression(node.text, over, self.place(node))
 
-    def bad_expression(self, node: Node, over: str, error: ExpressionError) -> None:
+    def bad_expression(self, node: Node, over: str, error: ExpressionError, saved: tuple[str, ...]) -> None:
         names = expression.STEP_NAMES if over == "step" else expression.ROWS_NAMES
-        message, hint, length = calm_expression(node.text, error.reason, names)
-        offset = max(0, error.column - 1)
-        self.within(node, min(offset, len(node.text)), length, message, hint)
+        message, hint, word = calm_expression(node.text, error.reason, names, saved)
+        offset = min(error.column - 1, len(node.text))
+        if word:  # CEL points at the dot of `name.field`: find the name before it
+            offset = max(node.text.rfind(word, 0, offset + len(word)), 0)
+        self.within(node, offset, len(word) or 1, message, hint)
 
-    def templates(self, node: Node, known: Iterable[str], what: str = "variable", empty: str = "") -> None:
-        """Every `${name}` in the texts below `node` must be known. The hint lists what is; `empty` when nothing is."""
+    def templates(self, node: Node, known: Iterable[str], reason: str = "") -> None:
+        """Every `${name}` in the texts below `node` must be known; `reason` ends the sentence that says otherwise."""
         known = tuple(known)
         for scalar in _scalars(node):
             if "${" in scalar.text:
-                self.template(scalar, known, what, empty)
+                self.template(scalar, known, reason)
 
-    def template(self, scalar: Node, known: tuple[str, ...], what: str, empty: str) -> None:
+    def template(self, scalar: Node, known: tuple[str, ...], reason: str) -> None:
         listed = ", ".join(f"`{name}`" for name in known)
         for match in template.PATTERN.finditer(scalar.text):
             name = match.group(1)
             if name and name not in known:
-                hint = did_you_mean(name, known) or (f"known here: {listed}" if known else empty)
-                self.within(scalar, match.start(), len(match.group(0)), f"unknown {what} `{name}`", hint)
+                hint = _near_variable(name, known) or f"known here: {listed}"
+                self.within(scalar, match.start(), len(match.group(0)), f"unknown variable `{name}`{reason}", hint)
         rest = template.PATTERN.sub(lambda match: "\0" * len(match.group(0)), scalar.text)
         if (offset := rest.find("${")) >= 0:
             hint = "write `${name}`, or `$${` for the two characters themselves"
@@ -293,7 +308,7 @@ class Fields:
         for key, value in node.value:
             if key.text in FIELDS[kind]:
                 self.found[key.text] = (key, value)
-            else:
+            elif kind != "contract" or not key.text.startswith("x-"):  # `x-...` is a place for values to repeat
                 reading.problem(key, f"unknown key `{key.text}`", self.suggestion(key.text))
         for name, field in FIELDS[kind].items():
             if field.required and self.value(name) is None and not self.meant(name):
@@ -339,29 +354,60 @@ class Fields:
         return len(there) <= 1
 
 
-def calm_expression(text: str, reason: str, names: tuple[str, ...]) -> tuple[str, str, int]:
-    """CEL's reason as a sentence, a hint, and how many characters to underline."""
-    listed = ", ".join(f"`{name}`" for name in names)
+def calm_expression(
+    text: str, reason: str, names: tuple[str, ...], saved: tuple[str, ...] = ()
+) -> tuple[str, str, str]:
+    """CEL's reason as a sentence, a hint, and the word to underline ("" where it is one character)."""
     if found := re.search(r"undeclared reference to '([^']*)'", reason):
-        word = found[1]
-        other = {"len": "`size(x)`", "True": "`true`", "False": "`false`", "None": "`null`", "rows": "`status`"}.get(
-            word
-        )
-        if word in ("and", "or", "not"):
-            return f"unknown name `{word}` in the expression", "write `&&`, `||` or `!`", len(word)
-        hint = f"write {other}" if other and word != "rows" else did_you_mean(word, names)
-        return f"unknown name `{word}` in the expression", hint or f"it sees {listed}", max(1, len(word))
-    if found := re.search(r"no matching overload for '([^']*)' applied to '\((.*)\)'", reason):
-        operator = found[1].strip("_").replace("_", "") or found[1]
-        return f"`{operator}` does not work on {found[2].replace(', ', ' and ')}", "compare values of one type", 1
+        word = found[1].split(".")[0]
+        hint = _MEANT_IN_CEL.get(word) or (f"write `saved.{word}`" if word in saved else did_you_mean(word, names))
+        listed = ", ".join(f"`{name}`" for name in names)
+        return f"unknown name `{word}` in the expression", hint or f"it sees {listed}", word
+    if found := re.search(r"no matching overload for '([^']*)' applied to '\(?(.*?)\)?'", reason):
+        operator = _OPERATORS.get(found[1], found[1].strip("_"))
+        kinds = found[2].replace(", ", " and ")
+        return f"`{operator}` does not work on {kinds}", "compare values of one type", operator
     hint = _operator_hint(text)
-    if "<EOF>" in reason or not text.strip():
-        return "the expression ends too early", hint, 1
+    if not text.strip():
+        return "the expression is empty", "write one, or leave it out", ""
+    if "${" in text:
+        return "this is no expression: `${...}` does not work here", "write `saved.name` for a saved variable", ""
+    if "input '<EOF>'" in reason:
+        return "the expression ends too early", hint, ""
     if found := re.search(r"(?:mismatched|extraneous) input '(.*?)' expecting", reason):
-        return f"unexpected `{found[1]}` in the expression", hint, max(1, len(found[1]))
-    if "token recognition" in reason or "no viable alternative" in reason or "Syntax error" in reason:
-        return "this is no expression", hint or "expressions are CEL: `status == 200 && body.amount > 0`", 1
-    return f"this expression cannot work: {reason}", hint, 1
+        return f"unexpected `{found[1]}` in the expression", hint, found[1]
+    if "Syntax error" in reason:
+        return "this is no expression", hint or "expressions are CEL: `status == 200 && body.amount > 0`", ""
+    return f"this expression cannot work: {reason}", hint, ""
+
+
+_MEANT_IN_CEL = {
+    "len": "write `size(x)`",
+    "True": "write `true`",
+    "False": "write `false`",
+    "None": "write `null`",
+    **dict.fromkeys(("and", "or", "not"), "write `&&`, `||` or `!`"),
+}
+_OPERATORS = {"_&&_": "&&", "_||_": "||", "!_": "!", "_==_": "==", "_!=_": "!=", "_<_": "<", "_>_": ">"}
+_OPERATORS |= {"_<=_": "<=", "_>=_": ">=", "_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%", "_[_]": "[]"}
+_OPERATORS |= {"@in": "in", "-_": "-"}
+
+
+def one_of(key: str, names: Iterable[str]) -> str:
+    """
+    >>> one_of("service", ["a", "b"])
+    'add `service: a` or `service: b`'
+    """
+    return "add " + " or ".join(f"`{key}: {name}`" for name in names)
+
+
+def _near_variable(name: str, known: tuple[str, ...]) -> str:
+    if f"{name}.url" in known:
+        return f"did you mean `{name}.url`?"
+    near = did_you_mean(name, known)
+    if not near and re.match(r"[A-Z][A-Z0-9_]*\Z", name):
+        return f"write `$${{{name}}}` for a variable of the shell"
+    return near
 
 
 def _operator_hint(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from crossfade.formats.decode import Fields, Reading
+from crossfade.formats.decode import Fields, Reading, one_of
 from crossfade.formats.fields import PHASES
 from crossfade.formats.scenarios import changes_of, rules_of, scenarios_of, state_of
 from crossfade.formats.services import databases_of, services_of
@@ -165,9 +165,9 @@ def _migration(reading: Reading, fields: Fields, databases: tuple[Database, ...]
     if sql:
         files = [reading.file(item, "`sql`") for item in reading.one_or_list(sql, "`sql`")]
         return Migration(tuple(file for file in files if file), None, database, reading.place(fields.key("sql")))
-    if run and (command := reading.text(run, "`run`")) is not None:
-        known = [f"{database.name}.url" for database in databases]
-        reading.templates(run, known, empty="a migration knows the addresses of the databases, and there is none")
+    if run and (command := reading.command(run, "`run`")) is not None:
+        known = ["python", *(f"{database.name}.url" for database in databases)]
+        reading.templates(run, known)
         return Migration((), command, None, reading.place(fields.key("run")))
     return None
 
@@ -182,9 +182,7 @@ def _sql_database(reading: Reading, fields: Fields, databases: tuple[Database, .
                 fields.key("sql"), "`sql` without a PostgreSQL database", "add one to `databases`, or use `run`"
             )
         elif fields.has("sql") and len(known) > 1:
-            reading.problem(
-                fields.key("sql"), "which database is this SQL for?", f"add `database:` {' or '.join(known)}"
-            )
+            reading.problem(fields.key("sql"), "which database is this SQL for?", one_of("database", known))
         return None
     name = reading.name(node, "`database`")
     if name is not None and name not in known:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from crossfade.formats.decode import Fields, Reading
+from crossfade.formats.decode import Fields, Reading, one_of
 from crossfade.formats.tree import Node, did_you_mean
 from crossfade.model import template
 from crossfade.model.contract import (
@@ -84,12 +84,12 @@ def _step(
     fields.only_one("json", "form", "body")
     for word in ("call", "headers", "json", "form", "body"):
         if (node := fields.value(word)) is not None:
-            reading.templates(node, (*saved, UNIQUE))
+            reading.templates(node, (*saved, UNIQUE), ": no earlier step saves it")
     save = _save(reading, fields)
     json_node, form_node, body_node = (fields.value(word) for word in ("json", "form", "body"))
     has_json = "json" in fields.found  # `json: null` sends null
     timeout_node = fields.value("timeout")
-    expect = _expect(reading, fields, "step")
+    expect = _expect(reading, fields, "step", saved)
     _known_saved(reading, fields, (*saved, *save), expect)
     return Step(
         name=name,
@@ -159,7 +159,7 @@ def _called(reading: Reading, fields: Fields, services: tuple[Service, ...]) -> 
     if len(names) == 1 or len(on_ramp) == 1:
         return (on_ramp or names)[0]
     if len(names) > 1 and fields.kind == "step":
-        reading.problem(fields.node, "which service does this step call?", f"add `service:` {' or '.join(names)}")
+        reading.problem(fields.node, "which service does this step call?", one_of("service", names))
     return None
 
 
@@ -212,9 +212,9 @@ def _known_saved(reading: Reading, fields: Fields, known: Iterable[str], expect:
                 reading.within(item, match.start(), len(match[0]), f"unknown variable `saved.{match[1]}`", hint)
 
 
-def _expect(reading: Reading, fields: Fields, over: str) -> tuple[Expression, ...]:
+def _expect(reading: Reading, fields: Fields, over: str, saved: Iterable[str] = ()) -> tuple[Expression, ...]:
     node = fields.value("expect")
-    return reading.expressions(node, over) if node else ()
+    return reading.expressions(node, over, saved) if node else ()
 
 
 def rules_of(
@@ -249,9 +249,7 @@ def state_of(
         elif database is None and sql and not known:
             reading.problem(fields.key("sql"), "a state rule without a PostgreSQL database", "add one to `databases`")
         elif database is None and sql and len(known) > 1:
-            reading.problem(
-                fields.key("sql"), "which database is this query for?", f"add `database:` {' or '.join(known)}"
-            )
+            reading.problem(fields.key("sql"), "which database is this query for?", one_of("database", known))
         if name and sql:
             rules.append(StateRule(name, sql, expect, *window, database, reading.place(fields.key("rule"))))
     return tuple(rules)
@@ -311,7 +309,7 @@ def _field(reading: Reading, fields: Fields) -> str | None:
         return None
     found = _FIELD.match(text)
     if not found or not _FIELD_PATH.match(found[3] or ""):
-        hint = f"did you mean `body.{text}`?" if re.match(r"[A-Za-z_][\w.\[\]]*\Z", text) else ""
+        hint = f"did you mean `body.{text}`?" if re.match(r"(?!body|header)[A-Za-z_]\w*(\.\w+|\[\])*\Z", text) else ""
         where = "`status`, `body.currency`, `body.items[].price` or `header.etag`"
         reading.problem(node, f"`{text}` is no field of an answer", hint or f"write {where}")
         return None

@@ -6,6 +6,7 @@ import re
 
 from crossfade.formats.decode import Fields, Reading
 from crossfade.formats.tree import Node
+from crossfade.model import template
 from crossfade.model.contract import Database, Instance, Service
 
 _POSTGRES_URL = re.compile(r"postgres(ql)?(\+\w+)?://\S+\Z")
@@ -28,7 +29,7 @@ def databases_of(reading: Reading, contract: Fields) -> tuple[Database, ...]:
 
 def _database(reading: Reading, key: Node, node: Node) -> Database:
     """A store that could not be read is still one by name, so that `${db.url}` is no second problem."""
-    fields = Fields(reading, node, "database")
+    fields = Fields(reading, key if node.is_null else node, "database")
     position = reading.place(key)
     if not fields.is_map:
         return Database(key.text, "postgres", position=position)
@@ -78,7 +79,7 @@ def _database_version(reading: Reading, fields: Fields, kind: str) -> str | None
         return None
     if isinstance(node.value, int):
         return node.text
-    text = reading.version(node, f"`{kind}`")
+    text = reading.version(node, "version")
     if text and "://" in text:
         reading.problem(node, f"`{kind}` takes a version, not an address", f"write `url: {text}`")
         return None
@@ -92,9 +93,9 @@ def services_of(reading: Reading, contract: Fields, databases: tuple[Database, .
     node = contract.value("services")
     if node is None:
         return ()
+    before = len(reading.problems)
     entries = reading.entries(node, "`services`")
     names = [key.text for key, _ in entries]
-    before = len(reading.problems)
     found = []
     for key, value in entries:
         if not reading.identifier(key, "a service"):
@@ -110,16 +111,17 @@ def services_of(reading: Reading, contract: Fields, databases: tuple[Database, .
 
 
 class _Addresses:
-    """The names texts of a service may use: `port`, `version` and the databases; other services not yet."""
+    """The names texts of a service may use: `port`, `version`, `python` (the interpreter) and the databases' addresses.
+    Those of other services are not supported yet."""
 
     def __init__(self, services: tuple[str, ...], databases: tuple[Database, ...]) -> None:
         self.services = {f"{name}.url" for name in services}
-        self.known = ("port", "version", *(f"{database.name}.url" for database in databases))
+        self.known = ("port", "version", "python", *(f"{database.name}.url" for database in databases))
 
     def check(self, reading: Reading, node: Node) -> None:
-        from crossfade.model.template import PATTERN
-
-        named = {match.group(1): match for match in PATTERN.finditer(node.text)} if node.kind == "scalar" else {}
+        named = (
+            {match.group(1): match for match in template.PATTERN.finditer(node.text)} if node.kind == "scalar" else {}
+        )
         calling = self.services & named.keys()
         for name in sorted(calling):
             match = named[name]
@@ -130,12 +132,13 @@ class _Addresses:
 
 
 def _service(reading: Reading, key: Node, node: Node, addresses: _Addresses) -> Service:
-    fields = Fields(reading, node, "service")
+    fields = Fields(reading, key if node.is_null else node, "service")
     name, position = key.text, reading.place(key)
     if not fields.is_map:
         return Service(name, Instance(), position=position)
     sides = [side for side in ("stable", "canary") if fields.has(side)]
-    own = _instance(reading, fields, key, addresses, Instance(), name, alone=not sides)
+    alone = not (sides or fields.meant("stable") or fields.meant("canary"))
+    own = _instance(reading, fields, key, addresses, Instance(), f"`{name}`", alone)
     for misplaced in ("version", "url", "openapi") if sides else ():
         if fields.has(misplaced):
             hint = "move it into `stable:` and `canary:`"
@@ -145,10 +148,10 @@ def _service(reading: Reading, key: Node, node: Node, addresses: _Addresses) -> 
         reading.problem(fields.key("canary"), f"`{name}` has a canary and no stable", "add `stable:`")
     if (inner := fields.value("stable")) is not None:
         part = Fields(reading, inner, "instance")
-        stable = _instance(reading, part, fields.key("stable"), addresses, own, f"{name}, stable")
+        stable = _instance(reading, part, fields.key("stable"), addresses, own, f"the stable of `{name}`")
     if (inner := fields.value("canary")) is not None:
         part = Fields(reading, inner, "instance")
-        canary = _instance(reading, part, fields.key("canary"), addresses, own, f"{name}, canary")
+        canary = _instance(reading, part, fields.key("canary"), addresses, own, f"the canary of `{name}`")
     timeout_node = fields.value("ready_timeout")
     timeout = reading.seconds(timeout_node, "`ready_timeout`") if timeout_node else None
     return Service(
@@ -173,7 +176,7 @@ def _instance(
     if not any(fields.has(way) for way in _WAYS):
         run, compose = above.run, above.compose
         if alone and fields.is_map and not (run or compose) and not any(fields.meant(way) for way in _WAYS):
-            reading.problem(key, f"`{name}` cannot be started", "add `run:` (a command), `url:` or `compose:`")
+            reading.problem(key, f"{name} cannot be started", "add `run:` (a command), `url:` or `compose:`")
     return Instance(
         version=reading.version(version_node, "version") if version_node else None,
         run=run,
@@ -188,13 +191,9 @@ def _instance(
 
 def _run(reading: Reading, fields: Fields, addresses: _Addresses) -> str | None:
     node = fields.value("run")
-    command = reading.text(node, "`run`") if node else None
-    if node is None or command is None:
-        return None
-    if not command.strip():
-        reading.wrong(node, "`run`", "a command")
-        return None
-    addresses.check(reading, node)
+    command = reading.command(node, "`run`") if node else None
+    if node and command is not None:
+        addresses.check(reading, node)
     return command
 
 

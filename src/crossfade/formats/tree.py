@@ -149,7 +149,8 @@ class _Builder:
 
     def repeat(self, event: Any) -> Node:
         if event.anchor not in self.anchors:
-            hint = did_you_mean(event.anchor, self.anchors) or f"write `&{event.anchor}` at the value to repeat, above"
+            hint = did_you_mean(f"*{event.anchor}", [f"*{name}" for name in self.anchors])
+            hint = hint or f"write `&{event.anchor}` at the value to repeat, above"
             raise self.refused(event, f"unknown alias `*{event.anchor}`", hint)
         node = self.anchors[event.anchor]
         if node is None:
@@ -260,37 +261,48 @@ def did_you_mean(word: str, known: Any) -> str:
 def syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     """libyaml's message in one calm sentence, at the place where the reader should look."""
     mark = error.problem_mark or error.context_mark
+    if "unexpected end of stream" in (error.problem or "") and error.context_mark:
+        mark = error.context_mark  # where the quote was opened
     line, column = (mark.line, mark.column) if mark else (0, 0)
     text = error.problem or error.context or "not YAML"
     context = error.context or ""
     shown = source.lines[line] if line < len(source.lines) else ""
-    rest = shown[column:]
-    message, hint = _calm(text, context, shown, rest, source, error)
+    opened = error.context_mark.line + 1 if error.context_mark else 0
+    message, hint = _calm(text, context, shown, column, opened)
     if line >= len(source.lines) or not source.lines[line].strip():  # the end: show the last line with something in it
         line = next((n for n in range(min(line, len(source.lines) - 1), -1, -1) if source.lines[n].strip()), 0)
         column = len(source.lines[line].rstrip())
     return Problem(message, source.position(line + 1, column + 1), hint)
 
 
-def _calm(text: str, context: str, shown: str, rest: str, source: Source, error: Any) -> tuple[str, str]:
-    opened = error.context_mark.line + 1 if error.context_mark else 0
-    # In this order: tabs, characters YAML reserves, quotes, flow collections, indentation, colons, the rest.
+def _calm(text: str, context: str, shown: str, column: int, opened: int) -> tuple[str, str]:
+    """A sentence and a hint for libyaml's `text` and `context` at `column` of the line `shown`."""
+    before, rest = shown[:column], shown[column:]
+    # In this order: tabs, characters YAML reserves, quotes, braces, indentation, colons, anchors, the rest.
     if rest.startswith("\t") or "\t" in shown[: len(shown) - len(shown.lstrip())]:
         return "a tab in the indentation", "indent with spaces"
     if "cannot start any token" in text:
         return f"a value cannot start with `{rest[:1]}`", "put the value in quotes"
     if "unexpected end of stream" in text and "quoted scalar" in context:
-        return f"the quote opened in line {opened} is not closed", "close it"
+        return "a quote that is not closed", f"close it with `{rest[:1]}`"
     if "unknown escape character" in text:
         return "an unknown escape in double quotes", "use single quotes, or write `\\\\` for a backslash"
-    if "flow sequence" in context or "flow mapping" in context or "expected node content" in text:
+    if "flow" in context and before.endswith("$") and rest.startswith("{"):
+        return "`${` needs quotes between `{` and `}`", "put the whole text in quotes"
+    if "flow" in context or "expected node content" in text:
         what = "{" if "mapping" in context else "["
         hint = f"close what was opened in line {opened}, or put texts with brackets, braces or colons in quotes"
-        return f"`{what}` is not closed, or its content needs quotes", hint
+        return f"`{what}` is not closed, or a text in it needs quotes", hint
     if "did not find expected key" in text or "expected '-' indicator" in text or "block mapping" in context:
+        if before.strip(" -"):
+            return "text after the end of a value", "put the whole value in quotes"
         return "the indentation does not fit the lines above", "keys of one mapping start in the same column"
     if "mapping values are not allowed" in text:
-        return "a `:` cannot stand here", "put the value in quotes, or check the indentation"
+        if ": " in before:
+            return "a second `: ` in one value", "put the value in quotes"
+        return "a key where none can stand", "check the indentation of this line and the one above"
+    if "block sequence entries" in text:
+        return "a list entry cannot start here", "put it on a line of its own, or the value in quotes"
     if "could not find expected ':'" in text:
         return "a key without `:`", "write `key: value`"
     if "anchor" in text or "alias" in text or "anchor" in context or "alias" in context:
