@@ -1,0 +1,228 @@
+"""`report.md` for a pull request comment: the verdict, a table of findings, each finding folded away with its witness.
+
+GitHub refuses comments above 65,536 characters, so the text keeps within LIMIT and says what it left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crossfade.model.report import Blame, Finding, RampStage, Report, Verdict
+from crossfade.report.wording import (
+    chance_line,
+    chance_text,
+    deciding,
+    differing,
+    informing,
+    literal_text,
+    one_line,
+    percent,
+    plural,
+    printable,
+    rolled_back,
+    seconds_text,
+    short_id,
+    value_text,
+    verdict_sentence,
+    weight_text,
+)
+
+LIMIT = 60_000  # bytes: below GitHub's 65,536 characters, with room for what a bot puts around it
+_TABLE_LIMIT = 40
+_BADGES = {Verdict.SAFE: "✅", Verdict.UNSAFE: "❌", Verdict.UNKNOWN: "❔"}
+_BLAMES = {Blame.MIXED: "the mix", Blame.PHASE: "the phase", Blame.CANARY: "canary", Blame.STABLE: "stable"}
+
+
+def markdown_report(report: Report) -> str:
+    """Head and tail always stand; the findings' details fill what is left, in order."""
+    head, tail = _head(report), _tail(report)
+    room = LIMIT - _size(head) - _size(tail) - 400
+    details: list[str] = []
+    findings = deciding(report)
+    for number, finding in enumerate(findings, 1):
+        detail = _details(report, finding, number)
+        if _size(detail) > room:
+            detail = _details(report, finding, number, brief=True)
+        if _size(detail) > room:
+            break
+        details.append(detail)
+        room -= _size(detail)
+    left = len(findings) - len(details)
+    if left:
+        details.append(f"_The details of {plural(left, 'more finding')} are left out for length: see `report.html`._\n")
+    return "\n".join([head, *details, tail])
+
+
+def _head(report: Report) -> str:
+    errors = deciding(report)
+    lines = [
+        f"## {_BADGES[report.verdict]} Crossfade: {report.verdict.value}",
+        "",
+        f"**{_escaped(verdict_sentence(report))}** · {_versions(report)}",
+        "",
+    ]
+    if report.verdict is Verdict.UNSAFE and report.reason:
+        lines += [_escaped(report.reason), ""]
+    if errors:
+        lines += ["| # | finding | fails when | chance | worst stage |", "|--:|---|---|---|---|"]
+        lines += [_row(report, number, each) for number, each in enumerate(errors[:_TABLE_LIMIT], 1)]
+        lines.append("")
+        if len(errors) > _TABLE_LIMIT:
+            lines += [f"_… and {plural(len(errors) - _TABLE_LIMIT, 'more finding')}: see `report.html`._", ""]
+    for name in report.points_of_no_return[:10]:
+        lines += [f"> [!WARNING]\n> Point of no return: from stage {_code(name)} on, rollback is not safe.", ""]
+    return "\n".join(lines)
+
+
+def _row(report: Report, number: int, finding: Finding) -> str:
+    cause = "<br>".join(_escaped(literal_text(literal)) for literal in finding.cause[:6])
+    worst = max(report.ramp, key=lambda stage: finding.chance.per_stage.get(stage.name, 0.0), default=None)
+    value = finding.chance.per_stage.get(worst.name, 0.0) if worst else 0.0
+    at = (
+        f"{percent(value)} at {_code(worst.name)}"
+        if worst and value > 0
+        else "after rollback"
+        if finding.rollback_only
+        else "-"
+    )
+    sentence = _escaped(one_line(finding.message, 240))
+    what = f"{sentence}<br>{_code(finding.rule)} {_code(short_id(finding))}"
+    return f"| {number} | {what} | {cause or '-'} | {_code(chance_text(finding.chance))} | {at} |"
+
+
+def _details(report: Report, finding: Finding, number: int, brief: bool = False) -> str:
+    """A folded block; `brief` leaves out the answers."""
+    limit = 120 if brief else 600
+    heading = f"{number}. {_html(one_line(finding.message, 200))}"
+    lines = ["<details>", f"<summary><b>{heading}</b></summary>", ""]
+    where = f"Scenario {_code(finding.scenario)}" if finding.scenario else "The ramp"
+    on = f", {_code(finding.operation)}" if finding.operation else ""
+    lines.append(f"{where}{on}. Check {_code(finding.check.value)}, caused by {_BLAMES[finding.blame]}.")
+    lines += [
+        "",
+        f"Chance {_code(chance_line(finding.chance, [stage.name for stage in report.ramp], finding.rollback_only))}",
+        "",
+    ]
+    if finding.witness and finding.witness.calls:
+        lines += _witness_table(report, finding)
+    if finding.differences and not brief:
+        lines += ["| where | seen | stable alone | canary alone |", "|---|---|---|---|"]
+        for each in differing(finding.differences)[:12]:
+            cells = (each.path, *(value_text(value, 160) for value in (each.seen, each.stable, each.canary)))
+            lines.append("| " + " | ".join(_code(cell) for cell in cells) + " |")
+        if len(finding.differences) > 12:
+            lines += ["", f"_… and {plural(len(finding.differences) - 12, 'more difference')}._"]
+        lines.append("")
+    if finding.between_replicas:
+        lines += ["Two instances of one side alone fail the same way: replicas that do not share state.", ""]
+    if finding.advice:
+        lines += [f"**What to do:** {_escaped(one_line(finding.advice, limit))}", ""]
+    if finding.replay:
+        lines += ["```sh", printable(one_line(finding.replay)).replace("```", "'''"), "```", ""]
+    return "\n".join([*lines, "</details>", ""])
+
+
+def _witness_table(report: Report, finding: Finding) -> list[str]:
+    assert finding.witness is not None
+    calls = finding.witness.calls
+    marks = {"fail": "✗", "blocked": "·", "pass": "✓"}
+    lines = ["| step | served by | at stage | answer | |", "|---|---|---|---|---|"]
+    for call, back in list(zip(calls, rolled_back(calls, report.ramp), strict=True))[:24]:
+        answer = (
+            "not made" if call.outcome == "blocked" else str(call.status) if call.status is not None else "no answer"
+        )
+        stage = f"{_code(call.stage)}{' after rollback' if back else ''}"
+        side = f"{_escaped(call.side)} {_escaped(call.version)}".strip()
+        mark = " ".join(part for part in (marks.get(call.outcome, ""), _escaped(one_line(call.note, 200))) if part)
+        lines.append(
+            f"| {_code(call.step)} {_code(one_line(call.operation, 80))} | {side} | {stage} | {answer} | {mark} |"
+        )
+    if len(calls) > 24:
+        lines.append(f"| … | | | | {plural(len(calls) - 24, 'more call')} |")
+    replays = f"{finding.witness.replays} of {plural(finding.witness.attempts, 'clean replay')} failed the same way."
+    return [*lines, "", replays, ""]
+
+
+def _tail(report: Report) -> str:
+    exercised = report.exercised
+    lines = ["<details>", "<summary>The ramp and what was exercised</summary>", "", _ramp_table(report.ramp), ""]
+    lines += ["| scenario | routings | merged | calls | regime |", "|---|--:|--:|--:|---|"]
+    for each in exercised.scenarios[:40]:
+        routings = f"{each.explored} of {each.possible}"
+        name = _escaped(one_line(each.scenario, 120))
+        lines.append(f"| {name} | {routings} | {each.merged} | {each.calls} | {_escaped(each.regime)} |")
+    if len(exercised.scenarios) > 40:
+        lines.append(f"| … {plural(len(exercised.scenarios) - 40, 'more scenario')} | | | | |")
+    lines.append("")
+    lines += _list("For information", [f"{each.message} ({each.rule})" for each in informing(report)])
+    lines += _list("Unstable (not confirmed by clean replays)", [each.message for each in report.unstable])
+    undeclared = [each for each in report.changed if not each.declared]
+    lines += _list(
+        "Changed between the versions and not declared",
+        [
+            f"{each.operation} {each.path}: {value_text(each.stable, 60)} → {value_text(each.canary, 60)}"
+            for each in undeclared
+        ],
+    )
+    lines += _list(
+        "Not compared", [f"{each.scenario} / {each.step} {each.path}: {each.reason}" for each in report.not_compared]
+    )
+    lines += _list("Not explored", list(report.not_explored))
+    guarantee = f"Guarantee: {_escaped(one_line(exercised.guarantee, 600))}" if exercised.guarantee else ""
+    run = f"{plural(exercised.calls, 'call')} in {seconds_text(report.seconds)} · {_escaped(report.tool)}"
+    return "\n".join([*lines, "</details>", "", *([guarantee, ""] if guarantee else []), f"<sub>{run}</sub>", ""])
+
+
+def _ramp_table(ramp: tuple[RampStage, ...]) -> str:
+    lines = ["| stage | weight | phase | migration | rollback |", "|---|--:|---|---|---|"]
+    for stage in ramp[:60]:
+        safe = {True: "safe", False: "**not safe**", None: "allowed"}[stage.rollback_safe] if stage.rollback else "no"
+        migration = _code(one_line(stage.migration, 80)) if stage.migration else ""
+        lines.append(
+            f"| {_code(stage.name)} | {weight_text(stage.weight)} | {_escaped(stage.phase)} | {migration} | {safe} |"
+        )
+    return "\n".join(lines)
+
+
+def _list(title: str, items: list[str], limit: int = 12) -> list[str]:
+    if not items:
+        return []
+    lines = [f"**{title}**", "", *(f"- {_escaped(one_line(item, 240))}" for item in items[:limit])]
+    if len(items) > limit:
+        lines.append(f"- … and {len(items) - limit} more")
+    return [*lines, ""]
+
+
+def _versions(report: Report) -> str:
+    moving = [each for each in report.services if each.stable != each.canary] or list(report.services)
+    return ", ".join(f"{_escaped(each.name)} {_escaped(each.stable)} → {_escaped(each.canary)}" for each in moving[:8])
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _html(text: str) -> str:
+    escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"@(?=\w)", "@\u200b", escaped)
+
+
+def _escaped(text: str) -> str:
+    """Text for a table cell or paragraph: `code` stays code, everything else that Markdown, HTML or a mention would
+    read as more than text is disarmed."""
+    pieces = re.split(r"`([^`]+)`", one_line(text))
+    return "".join(_code(piece) if index % 2 else _plain(piece) for index, piece in enumerate(pieces))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", _html(text))
+
+
+def _code(text: str) -> str:
+    """A code span that survives inside a table cell."""
+    inside = one_line(text).replace("|", "\\|")
+    if not inside:
+        return ""
+    if "`" not in inside:
+        return f"`{inside}`"
+    return f"`` {inside.replace('``', chr(39) * 2)} ``"
