@@ -58,6 +58,8 @@ def argument_list(text: str, values: Mapping[str, Any], path: str | None = None)
 def needs_shell(text: str) -> bool:
     """Whether the command line holds what only a shell understands: operators, `$NAME`, redirections, patterns."""
     words = text.split()
+    if "\\\n" in text or re.search(r"\s#", text):  # a continued line, a comment
+        return True
     return bool(_operators(text)) or (bool(words) and (words[0] in _SHELL_WORDS or bool(_ASSIGNMENT.match(words[0]))))
 
 

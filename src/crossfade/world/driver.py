@@ -7,6 +7,7 @@ kept connection that the server had closed meanwhile is opened again once, when 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import zlib
@@ -15,9 +16,11 @@ from urllib.parse import quote, urlsplit
 import httptools
 
 from crossfade import __version__
+from crossfade.errors import EnvironmentFailed
 from crossfade.model.history import Failure, Request, Response
 
-LARGEST_BODY = 256 * 1024 * 1024  # bytes of one answer, before and after decompression
+LARGEST_ANSWER = 256 * 1024 * 1024  # bytes, before and after decompression
+_OUR_FAULT = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -37,7 +40,8 @@ class Client:
         self._idle: list[_Connection] = []
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
-        """One call. `timeout` in seconds covers connecting, sending and the whole answer."""
+        """One call. `timeout` in seconds covers connecting, sending and the whole answer. Raises EnvironmentFailed
+        where it is this machine that has no connection left to give."""
         data = self._encoded(request)
         without_body = request.method == "HEAD"
         loop = asyncio.get_running_loop()
@@ -71,6 +75,10 @@ class Client:
         except ssl.SSLError as problem:
             return Failure("refused", f"TLS: {problem.reason or problem}")
         except OSError as problem:
+            if problem.errno in _OUR_FAULT:
+                raise EnvironmentFailed(
+                    f"no connection can be opened: {_reason(problem)}", hint="raise the limit of open files (ulimit -n)"
+                ) from None
             return Failure("refused", _reason(problem))
         return await self._exchange(connection, data, without_body, deadline, timeout)
 
@@ -195,17 +203,15 @@ class _Connection(asyncio.Protocol):
             self._finish(keep=False)
         except httptools.HttpParserError as problem:
             self._fail("malformed", f"{problem} after {self._received} bytes")
-        except _TooLarge:
-            self._fail("malformed", f"the answer is larger than {LARGEST_BODY // 1024 // 1024} MB")
+        if self._received > LARGEST_ANSWER:
+            self._fail("malformed", f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MB")
 
     def eof_received(self) -> bool:
-        return False  # close, which leads to connection_lost
+        self.connection_lost(None)  # now, not when all of the request is written: the server may never read it
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.open = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.close()
         if self._waiter is None or self._waiter.done():
             return
         if self._headers_complete and self._until_close and error is None:
@@ -245,8 +251,6 @@ class _Connection(asyncio.Protocol):
         if self._done:
             return
         self._size += len(data)
-        if self._size > LARGEST_BODY:
-            raise _TooLarge
         self._body.append(data)
 
     def on_message_complete(self) -> None:
@@ -306,10 +310,6 @@ class _Connection(asyncio.Protocol):
         self._fail("timeout", f"no complete answer within {self._timeout:g} s ({came})")
 
 
-class _TooLarge(Exception):
-    pass
-
-
 def decoded(body: bytes, coding: str) -> bytes:
     """A body without its content codings; those not known here stay. Raises zlib.error or ValueError.
 
@@ -334,10 +334,10 @@ def _inflated(body: bytes, window: int) -> bytes:
     size = 0
     while body:
         machine = zlib.decompressobj(window)
-        parts.append(machine.decompress(body, LARGEST_BODY + 1 - size))
+        parts.append(machine.decompress(body, LARGEST_ANSWER + 1 - size))
         size += len(parts[-1])
-        if size > LARGEST_BODY:
-            raise ValueError(f"more than {LARGEST_BODY // 1024 // 1024} MB when decompressed")
+        if size > LARGEST_ANSWER:
+            raise ValueError(f"more than {LARGEST_ANSWER // 1024 // 1024} MB when decompressed")
         if not machine.eof:
             raise ValueError("the compressed body ends too early")
         body = machine.unused_data

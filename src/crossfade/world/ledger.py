@@ -132,7 +132,11 @@ async def clean(note: Callable[[str], None], folder: Path | None = None) -> list
     """Removes what runs whose process is gone have left, and returns what was removed, one line each. `note` is told
     what could not be removed and why; its ledger stays for the next time."""
     removed: list[str] = []
-    for path in sorted((folder or runs_folder()).glob("*.json")):
+    folder = folder or runs_folder()
+    for draft in folder.glob(".*.json.*"):  # left by a kill -9 between writing and renaming
+        if not trees.identity(int(draft.suffix[1:] or 0)):
+            draft.unlink(missing_ok=True)
+    for path in sorted(folder.glob("*.json")):
         entry = _read(path, note)
         if entry is None or not _abandoned(entry, note):
             continue
@@ -245,12 +249,11 @@ async def _drop_database(database: OwnDatabase) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()",
             database.name,
         )
-        # A database marked as a template cannot be dropped.
-        await connection.execute(
-            "update pg_database set datistemplate = false where datname = $1 and datistemplate", database.name
-        ) if await connection.fetchval("select rolsuper from pg_roles where rolname = current_user") else None
-        quoted = database.name.replace('"', '""')
-        await connection.execute(f'drop database if exists "{quoted}"')
+        quoted = '"' + database.name.replace('"', '""') + '"'
+        template = "select datistemplate from pg_database where datname = $1"
+        if await connection.fetchval(template, database.name):  # templates cannot be dropped
+            await connection.execute(f"alter database {quoted} is_template false")
+        await connection.execute(f"drop database if exists {quoted}")
     finally:
         connection.terminate()
 

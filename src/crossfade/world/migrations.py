@@ -42,7 +42,7 @@ async def run_command(
         environment = commands.environment(run_id, (), values, mark)
         argv = commands.argument_list(command, values, environment["PATH"])
         before = log.stat().st_size if log.exists() else 0
-        process = await trees.spawn(argv, environment, folder, log)
+        process = trees.spawn(argv, environment, folder, log)
     except (KeyError, ValueError, OSError) as problem:
         raise commands.refused(command, problem, position) from None
     try:
@@ -52,7 +52,7 @@ async def run_command(
     except TimeoutError:
         raise MigrationFailed(_message(command, f"not done after {timeout:g} s", log, before)) from None
     finally:
-        await trees.end_tree(process.pid, mark)
+        await trees.end_tree(process, mark)
         ledger.remove_process(process.pid)
     if returncode != 0:
         raise MigrationFailed(_message(command, trees.describe_exit(returncode), log, before))

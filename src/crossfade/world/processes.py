@@ -51,6 +51,15 @@ class Running:
         """How the process ended ("exit code 1", "killed by SIGKILL"), "" while it lives."""
         return ""
 
+    async def died(self, within: float = 0.1) -> bool:
+        """Whether it has ended, or does so within some seconds: a dying process closes its connections a moment
+        before it is gone, so this is what to ask after a call that was reset."""
+        for _ in range(round(within / 0.005)):
+            if not self.alive:
+                break
+            await asyncio.sleep(0.005)
+        return not self.alive
+
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         return trees.last_lines(self.log, lines)
@@ -138,7 +147,7 @@ class _Command(Running):
         side: Side,
         port: int,
         log: Path,
-        process: asyncio.subprocess.Process,
+        process: trees.Process,
         mark: str,
         ledger: Ledger,
     ) -> None:
@@ -148,7 +157,6 @@ class _Command(Running):
         self._mark = mark
         self._ledger = ledger
         self._stopped = False
-        self._ended: int | None = None
 
     @property
     def pid(self) -> int:
@@ -156,35 +164,18 @@ class _Command(Running):
 
     @property
     def alive(self) -> bool:
-        return self._exit_code() is None
+        return self._process.returncode is None
 
     def exit_description(self) -> str:
-        code = self._exit_code()
+        code = self._process.returncode
         return "" if code is None else trees.describe_exit(code)
 
     async def stop(self) -> None:
         if self._stopped:
             return
-        self.alive  # noqa: B018 - remembers how it ended on its own, if it did
-        await trees.end_tree(self.pid, self._mark)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(trees.PATIENCE):
-                await self._process.wait()
+        await trees.end_tree(self._process, self._mark)
         self._ledger.remove_process(self.pid)
         self._stopped = True
-
-    def _exit_code(self) -> int | None:
-        """Asks the system, since asyncio hears of an exit only some time later; does not wait for the process."""
-        if self._ended is None:
-            self._ended = self._process.returncode
-        if self._ended is None:
-            try:
-                seen = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:  # waited for already, and asyncio is about to hear of it
-                return self._process.returncode if self._process.returncode is not None else 255
-            if seen is not None:
-                self._ended = seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
-        return self._ended
 
 
 async def _start_command(
@@ -204,7 +195,7 @@ async def _start_command(
         own = ({"PORT": values["port"]}, service.env, instance.env)
         environment = commands.environment(run_id, own, values, mark)
         argv = commands.argument_list(text, values, environment["PATH"])
-        process = await trees.spawn(argv, environment, folder / (instance.folder or ""), log)
+        process = trees.spawn(argv, environment, folder / (instance.folder or ""), log)
     except (KeyError, ValueError, OSError) as problem:
         raise commands.refused(text, problem, instance.position or service.position) from None
     port = int(values["port"])
@@ -361,10 +352,15 @@ def _not_ready_screen(service: Service, running: Running, instance: Instance, re
     ended = "ended before it was ready: " if not reason.startswith("not ready") else "is "
     lines = running.tail(15)
     shown = "the last lines of its log:\n" + "\n".join(f"    {line}" for line in lines.splitlines()) if lines else ""
+    hint = f"{shown}\n    whole log: {running.log}" if shown else f"it wrote nothing to {running.log}"
+    if instance.run is not None and not re.search(
+        r"\$\{\s*port\s*\}|PORT", instance.run + str(service.env) + str(instance.env)
+    ):
+        hint = f"the command does not say `${{port}}`, so it must listen on the port in the variable PORT; {hint}"
     return EnvironmentFailed(
         f"service `{service.name}`{version} ({running.side}) {ended}{reason}",
         where=str(instance.position or service.position or ""),
-        hint=f"{shown}\n    whole log: {running.log}" if shown else f"it wrote nothing to {running.log}",
+        hint=hint,
     )
 
 

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,24 +29,44 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-async def spawn(
-    argv: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
-) -> asyncio.subprocess.Process:
-    """Starts `argv` in `folder` as leader of a session of its own; both outputs are appended to `log`.
+class Process:
+    """A child, the leader of a session of its own."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen = popen
+        self.pid = popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it. Asks the system each time, so it is never late."""
+        return self._popen.poll()
+
+    async def wait(self) -> int:
+        pause = 0.002
+        while (code := self.returncode) is None:  # no SIGCHLD handler and no thread per child: asking is cheap
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.02)
+        return code
+
+
+def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Process:
+    """Starts `argv` in `folder`; both outputs are appended to `log`.
 
     On Linux the child is killed when the thread that called this ends, whatever ends it. Raises OSError.
     """
     adopt_orphans()
     with log.open("ab") as output:
-        return await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=folder,
-            env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=_death_wish(os.getpid()),
+        return Process(
+            subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_death_wish(os.getpid()),
+            )
         )
 
 
@@ -55,15 +76,18 @@ def adopt_orphans() -> None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-async def end_tree(leader: int, mark: str, grace: float = GRACE) -> None:
-    """SIGTERM, `grace` seconds, SIGKILL, for the process `leader` (a session leader of ours), all it started and all
-    that carries `CROSSFADE_CHILD=mark`. When this is cancelled everything is killed at once."""
-    await end_all(lambda: members(leader, f"{CHILD_VARIABLE}={mark}"), grace, awaited=leader)
+async def end_tree(process: Process, mark: str, grace: float = GRACE) -> None:
+    """SIGTERM, `grace` seconds, SIGKILL, for the process, all it started and all that carries `CROSSFADE_CHILD=mark`.
+    When this is cancelled everything is killed at once."""
+    await end_all(lambda: members(process.pid, f"{CHILD_VARIABLE}={mark}"), grace, awaited=process.pid)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
 
 
 async def end_all(found: Callable[[], set[int]], grace: float = GRACE, awaited: int = 0) -> None:
-    """Ends the processes that `found` names, and those it names when asked again. Orphans we adopted are waited for,
-    except `awaited`, which somebody else (asyncio) waits for."""
+    """Ends the processes that `found` names, and those it names when asked again. Orphans we adopted are waited for;
+    `awaited`, a child of ours, is left to its Process."""
     loop = asyncio.get_running_loop()
     known: dict[int, str] = {}
     try:
@@ -81,17 +105,19 @@ async def end_all(found: Callable[[], set[int]], grace: float = GRACE, awaited: 
         _send(found() | _alive(known), signal.SIGKILL, known)
         raise
     finally:
-        _bury(known.keys() - {awaited})
+        known.pop(awaited, None)
+        _unburied.update(known)
+        _bury()
 
 
 def members(leader: int, mark: str) -> set[int]:
-    """The live processes in the session or group of `leader`, its descendants, and those whose environment holds
-    `mark` ("NAME=value"). Never this process. `leader` 0: by the mark alone."""
+    """The live processes in the session or group of `leader`, those whose environment holds `mark` ("NAME=value"),
+    and the descendants of all of them. Never this process. `leader` 0: by the mark alone."""
     found = marked(mark)
     if leader:
-        found |= _in_session(leader) | _descendants(leader)
+        found |= _in_session(leader)
         found |= {leader} if is_alive(leader) else set()
-    return found - {os.getpid()}
+    return found.union(*map(_descendants, found)) - {os.getpid()}
 
 
 def marked(mark: str) -> set[int]:
@@ -186,11 +212,17 @@ def _send(pids: Iterable[int], number: int, known: dict[int, str]) -> None:
             os.kill(pid, number)
 
 
-def _bury(pids: Iterable[int]) -> None:
+_unburied: dict[int, str] = {}  # processes we signalled, with their identity, that may end as orphans of ours
+
+
+def _bury() -> None:
     """Takes note of the end of orphans we adopted; without it they would stay as zombies until we end."""
-    for pid in pids:
-        with contextlib.suppress(ChildProcessError):  # not every one of them is our child
-            os.waitpid(pid, os.WNOHANG)
+    for pid, who in list(_unburied.items()):
+        if identity(pid) == who:
+            with contextlib.suppress(ChildProcessError):  # its parent still lives, or it never becomes our child
+                os.waitpid(pid, os.WNOHANG)
+        if identity(pid) != who:
+            del _unburied[pid]
 
 
 def _alive(known: Mapping[int, str]) -> set[int]:
