@@ -267,23 +267,21 @@ class _Work:
     async def _adopted(
         self, scratch: Stores, strangers: Sequence[RowChange], owner: Mapping[Place, int]
     ) -> list[tuple[RowChange, int]]:
-        """The rows whose foreign keys lead to rows of exactly one delta."""
+        """The rows whose foreign keys lead to rows of exactly one delta, and new rows that mention an id of one."""
         found = []
+        ids = _distinct_ids(owner)
         for name, database in scratch.databases.items():
             links = await database.links()
-            for row in strangers:
-                if row.database != name:
-                    continue
-                fields = msgspec.json.decode(row.after or row.before or "{}", type=dict[str, msgspec.Raw])
+            for row in (row for row in strangers if row.database == name):
+                fields = _fields(row.after or row.before)
                 owners = set()
                 for link in links.get(row.table, ()):
-                    key = msgspec.json.encode(
-                        {theirs: fields.get(ours) for ours, theirs in zip(link.columns, link.key, strict=True)}
-                    )
-                    if (index := owner.get((name, link.table, key.decode()))) is not None:
-                        owners.add(index)
-                if len(owners) == 1:
-                    found.append((row, owners.pop()))
+                    key = {theirs: fields.get(ours) for ours, theirs in zip(link.columns, link.key, strict=True)}
+                    owners.add(owner.get((name, link.table, msgspec.json.encode(key).decode())))
+                if row.before is None and not owners - {None}:
+                    owners = {ids.get(bytes(value)) for value in fields.values()}
+                if len(owners - {None}) == 1:
+                    found += [(row, index) for index in owners if index is not None]
         return found
 
     # ── noise ───────────────────────────────────────────────────────────────
@@ -364,6 +362,18 @@ def _changed_rows(name: str, table: undo.Table, before: Sequence[str], after: Se
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key)
     ]
+
+
+def _distinct_ids(owner: Mapping[Place, int]) -> dict[bytes, int]:
+    """Values in keys that can only come from one delta: numbers from a sequence, uuids and other long texts."""
+    owners: dict[bytes, set[int]] = {}
+    for (_, table, key), index in owner.items():
+        if not table:
+            continue
+        for value in map(bytes, _fields(key).values()):
+            if (value.isdigit() and len(value) >= 5) or (value.startswith(b'"') and len(value) >= 18):
+                owners.setdefault(value, set()).add(index)
+    return {value: indexes.pop() for value, indexes in owners.items() if len(indexes) == 1}
 
 
 def _fields(image: str | None) -> dict[str, msgspec.Raw]:

