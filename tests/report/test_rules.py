@@ -1,0 +1,62 @@
+"""The catalogue of rules: complete, written out, and the same everywhere it is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossfade.model.report import Blame, Check
+from crossfade.report.ink import Ink
+from crossfade.report.rules import RULES, markdown_page, markdown_reference, page, suggestions, terminal_page
+
+PLAIN = Ink(color=False, ascii_only=True, width=80)
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "rules.md"
+
+
+def test_every_blame_and_check_has_its_page() -> None:
+    blames = [*(blame.value for blame in Blame), "rollback"]
+    expected = {f"{blame}-{check.value}" for blame in blames for check in Check if check is not Check.RESTART}
+    expected |= {f"{blame}-restart" for blame in ("stable", "canary", "phase")}
+    assert expected == set(RULES)
+
+
+def test_no_two_pages_say_the_same() -> None:
+    for texts in (
+        [found.title for found in RULES.values()],
+        [found.meaning for found in RULES.values()],
+        [found.hurts for found in RULES.values()],
+        [found.example for found in RULES.values()],
+        [each for found in RULES.values() for each in found.instead],
+    ):
+        assert len(set(texts)) == len(texts)
+
+
+def test_the_reference_in_the_docs_is_the_catalogue() -> None:
+    assert REFERENCE.read_text(encoding="utf-8") == markdown_reference(), "run `python -m crossfade.report.rules`"
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_page_fits_a_narrow_terminal_and_one_screen(rule: str) -> None:
+    lines = terminal_page(RULES[rule], PLAIN).splitlines()
+    prose = [line for line in lines if line.strip() not in RULES[rule].example.split("\n")]
+    assert [line for line in prose if len(line) > 80 and line.lstrip() not in RULES[rule].example] == []
+    assert lines[0] == rule
+    assert len(lines) <= 32
+
+
+def test_a_markdown_page_keeps_the_example_and_every_alternative() -> None:
+    text = markdown_page(RULES["rollback-sameness"], level=3)
+    assert text.startswith(
+        "### rollback-sameness\n\n**What was written on the canary is lost or changed after rollback.**"
+    )
+    assert f"```\n{RULES['rollback-sameness'].example}\n```" in text
+    assert [each for each in RULES["rollback-sameness"].instead if f"\n- {each}" not in text] == []
+
+
+def test_a_rule_is_found_however_it_is_typed_and_a_slip_gets_a_suggestion() -> None:
+    assert page("MIXED_STATUS") is RULES["mixed-status"]
+    assert page("mixed-samness") is None
+    assert suggestions("mixed-samness")[0] == "mixed-sameness"
+    assert suggestions("migration") == [rule for rule in RULES if rule.endswith("migration")]
+    assert suggestions("zzz") == []
