@@ -340,7 +340,16 @@ def test_learned_shapes_stand_in_where_there_is_no_description() -> None:
         ("canary", "body.note", "type", True),
         ("canary", "body.currency", "absent", True),
     ]
-    assert judged({"amount": "5"}, Side.STABLE, AMOUNT_TEXT, {"type": "object"}, shapes=shapes) == []
+
+
+def test_what_a_description_leaves_open_is_decided_by_what_was_seen() -> None:
+    shapes: dict[Side, Shape | None] = {Side.STABLE: learned([{"amount": 5, "note": "x"}]), Side.CANARY: None}
+    missing = [("stable", "body.note", "absent", False), ("stable", "body.amount", "type", False)]
+    assert sorted(judged({"amount": "5"}, Side.CANARY, {}, None, shapes=shapes)) == sorted(missing)
+    loose = {"properties": {"amount": {}, "note": {"type": "string"}}}  # `note` may be absent, and it says so
+    assert judged({"amount": "5"}, Side.CANARY, loose, None, shapes=shapes) == missing[1:]
+    wide = {"properties": {"amount": {"type": ["number", "string"]}, "note": {}}}
+    assert judged({"amount": "5"}, Side.CANARY, wide, None, shapes=shapes) == []
 
 
 def test_a_breach_the_stable_alone_shows_before_the_ramp_is_old() -> None:

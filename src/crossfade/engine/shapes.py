@@ -448,13 +448,14 @@ def _reader_problems(
 ) -> Iterator[ShapeProblem]:
     description, promise = descriptions.get(reader), shapes.get(reader)
     found: tuple[ShapeProblem, ...] = ()
-    described = False
     if description is not None:
         tolerant = reader is not side
         found = schema_problems(answer, description, method, path, tolerant=tolerant, owner=str(reader))
-        described = _describes(description, method, path, answer)
-    if promise is not None and not described and answer.kind == "json" and answer.status < 500:
-        found = (*found, *broken_promises(answer.body, promise, owner=str(reader)))
+    if promise is not None and answer.kind == "json" and answer.status < 500:
+        broken = broken_promises(answer.body, promise, owner=str(reader))
+        if description is not None and broken:
+            broken = tuple(one for one in broken if not _decides(description, method, path, answer, one))
+        found = (*found, *broken)
     if reader is side or reader is Side.STABLE:
         yield from found
         return
@@ -475,7 +476,7 @@ def _why_harmless(
     if problem.keyword in _LIMITS:
         return "the canary only narrowed the values it describes"
     if problem.keyword in ("required", "absent"):
-        by_text = description is not None and _knows(description, method, path, answer, problem.place)
+        by_text = description is not None and bool(_schemas_at(description, method, path, answer, problem.place))
         by_sight = shape is not None and _has(shape, problem.place)
         return "" if by_text or by_sight else "the field is new on the canary"
     if problem.keyword == "type" and "is null;" in problem.message and "always answered" in problem.message:
@@ -483,8 +484,14 @@ def _why_harmless(
     return ""
 
 
-def _describes(description: ApiDescription, method: str, path: str, answer: Answer) -> bool:
-    return _described_as(description, method, path, answer) is not None
+def _decides(description: ApiDescription, method: str, path: str, answer: Answer, problem: ShapeProblem) -> bool:
+    """Whether the description speaks about what was learned there: a field it names may be optional, a type it gives
+    may be wider than what was seen. About the rest (generated descriptions often say just `{}`) sight decides."""
+    schemas = _schemas_at(description, method, path, answer, problem.place)
+    if problem.keyword == "absent":
+        return bool(schemas)
+    definitions = description.document["$defs"]
+    return any(form.keys() & {"type", "enum", "const", "properties", "items"} for form in _forms(schemas, definitions))
 
 
 def _described_as(description: ApiDescription, method: str, path: str, answer: Answer) -> str | None:
@@ -503,14 +510,16 @@ def _has(shape: Shape, place: Place) -> bool:
     return inner is not None and _has(inner, place[1:])
 
 
-def _knows(description: ApiDescription, method: str, path: str, answer: Answer, place: Place) -> bool:
-    """Whether the description mentions the field `place` leads to, in any of the forms the answer may take."""
+def _schemas_at(
+    description: ApiDescription, method: str, path: str, answer: Answer, place: Place
+) -> list[dict[str, Any] | bool]:
+    """What the description says about the value at `place`, in any of the forms the answer may take."""
     name = _described_as(description, method, path, answer)
     definitions = description.document["$defs"]
     level: list[Any] = [definitions.get(name)] if name is not None else []
     for step in place:
         level = [inner for schema in _forms(level, definitions) for inner in _below(schema, step)]
-    return bool(level)
+    return level
 
 
 def _forms(schemas: Iterable[Any], definitions: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ CHECKS = {
         "sides where the contract names OpenAPI documents, else the stable's, by what its own runs showed. New fields "
         "are fine."
     ),
-    "expectation": "An `expect` of the scenario does not hold. Nothing was inferred: these are the contract's own words.",
+    "expectation": "An `expect` of the scenario does not hold. These are the contract's own words.",
     "rule": (
         "A behaviour listed under `rules` does not hold at a stage inside its window (`from` to `until`). "
         "Rules say what must stay true for how long, whichever side answers."
