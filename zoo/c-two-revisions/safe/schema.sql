@@ -1,0 +1,1 @@
+create table pages (id bigserial primary key, document jsonb not null);
