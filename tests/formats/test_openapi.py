@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crossfade.errors import ContractError
 from crossfade.formats.openapi import read_openapi
@@ -282,3 +285,49 @@ def test_nesting_beyond_measure_is_refused(tmp_path: Path) -> None:
         schema = {"items": schema}
     assert "nested too deeply" in refusal(tmp_path, answering(schema), "deep.json")
     assert "nested too deeply" in refusal(tmp_path, "openapi: 3.1.0\na: " + "[" * 5000 + "]" * 5000)
+
+
+WHOLE: dict[str, Any] = {
+    "openapi": "3.0.3",
+    "servers": [{"url": "/v1/{x}", "variables": {"x": {"default": "a"}}}],
+    **answering(
+        {"$ref": "#/components/schemas/A"},
+        A={
+            "allOf": [{"$ref": "#/components/schemas/B"}, {"required": ["k"], "properties": {"k": {"writeOnly": True}}}]
+        },
+        B={
+            "oneOf": [{"$ref": "#/components/schemas/C"}, {"$ref": "#/components/schemas/D"}],
+            "discriminator": {"propertyName": "kind", "mapping": {"c": "#/components/schemas/C"}},
+        },
+        C={"additionalProperties": {"type": "integer", "minimum": 1, "exclusiveMinimum": True, "nullable": True}},
+        D={"type": "array", "items": {"$ref": "#/components/schemas/A"}, "not": {"maxItems": 0}},
+    ),
+}
+KEYWORDS = ["$ref", "type", "nullable", "allOf", "items", "discriminator", "exclusiveMaximum", "required", "pattern"]
+JUNK: list[Any] = [None, True, 0, -1, "", "x", "#/nope", "#/components/schemas/A", "(", [], [1], {}, [[]], [{}]]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_broken_in_a_document_it_is_read_or_refused_with_its_place(tmp_path: Path, data: Any) -> None:
+    document = copy.deepcopy(WHOLE)
+    for _ in range(data.draw(st.integers(1, 3))):
+        *path, last = data.draw(st.sampled_from([place for place in places(document) if place]))
+        holder: Any = document
+        for key in path:
+            holder = holder[key]
+        if isinstance(holder, dict) and data.draw(st.booleans()):
+            last = data.draw(st.sampled_from(KEYWORDS))
+        holder[last] = copy.deepcopy(data.draw(st.sampled_from(JUNK)))
+    try:
+        api = described(tmp_path, document)
+    except ContractError as refused:
+        assert refused.where.startswith("api.yaml")
+        return
+    for name in api.document["$defs"]:
+        jsonschema_rs.Draft202012Validator({**api.document, "$ref": f"#/$defs/{name}"}).is_valid({"kind": "c"})

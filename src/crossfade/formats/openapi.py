@@ -314,7 +314,7 @@ class _Reader:
                     out[key] = value
             elif key == "required":
                 if isinstance(value, list):  # `required: true` on a field is a slip from older drafts
-                    out[key] = [field for field in value if field not in hidden]
+                    out[key] = [field for field in value if isinstance(field, str) and field not in hidden]
             elif key in _COPIED:
                 out[key] = value
         for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
