@@ -438,19 +438,67 @@ def test_a_long_timeout_before_a_short_one_does_not_lengthen_it() -> None:
     assert "timeout" == answer.kind
 
 
-def test_a_cancelled_call_gives_its_connection_up() -> None:
+def test_a_cancelled_call_closes_its_connection() -> None:
     async def call() -> tuple[Response | Failure, int]:
         holder: list[Peer] = []
-        async with Peer(saying(close=False), keeping(holder, 1)) as peer:
+        closed = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            try:
+                await reader.read()
+            finally:
+                closed.set()
+
+        async with Peer(silent, keeping(holder, 1)) as peer:
             holder.append(peer)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await peer.client.send(GET, 60)
+            async with asyncio.timeout(10):
+                await closed.wait()
             return await peer.client.send(GET, 5), peer.connections
 
     answer, connections = asyncio.run(call())
     assert isinstance(answer, Response)
     assert (200, 2) == (answer.status, connections)
+
+
+def test_an_answer_that_ends_by_closing_is_complete_although_the_request_is_not_sent_yet() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"HTTP/1.1 413 Too Large\r\n\r\nno!")
+        writer.write_eof()
+        await asyncio.sleep(20)
+
+    async def call() -> Response | Failure:
+        async with Peer(half) as peer:
+            answer = await peer.client.send(Request("POST", "/", (), b"x" * 50_000_000), 5)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            return answer
+
+    assert Response(413, (), b"no!") == asyncio.run(call())
+
+
+def test_what_comes_unasked_is_not_taken_for_the_next_answer() -> None:
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Le")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"ngth: 3\r\n\r\nbad")
+
+    async def call() -> list[Response | Failure]:
+        async with Peer(talkative, saying(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")) as peer:
+            first = await peer.client.send(GET, 5)
+            await asyncio.sleep(0.05)
+            return [first, await peer.client.send(GET, 5)]
+
+    bodies = [answer.body for answer in asyncio.run(call()) if isinstance(answer, Response)]
+    assert [b"hi", b"good"] == bodies
 
 
 def test_an_address_that_is_no_http_address_is_said_at_once() -> None:

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import psutil
 import pytest
 
 from crossfade.errors import EnvironmentFailed
-from crossfade.world import trees
-from crossfade.world.ledger import Child, Entry, Ledger, clean, new_run_id, remove_folder, runs_folder
+from crossfade.world import postgres, trees
+from crossfade.world.ledger import Child, Entry, Ledger, OwnDatabase, clean, new_run_id, remove_folder, runs_folder
 
 # A run that is going to be killed: a service with a child and a grandchild that ignore SIGTERM, each in a session of
 # its own, the grandchild with an empty environment; and a directory.
@@ -179,12 +180,41 @@ def test_a_database_whose_server_does_not_answer_is_kept_for_the_next_time(tmp_p
     )
 
 
+def test_databases_are_dropped_whoever_uses_them(tmp_path: Path) -> None:
+    async def run() -> tuple[list[str], list[str], list[str]]:
+        notes: list[str] = []
+        ledger = Ledger(new_run_id(), tmp_path / "runs")
+        server = await postgres.launch(None, tmp_path, tmp_path / "logs", ledger, notes.append)
+        try:
+            for name in ("used", 'te"mplate', "kept"):
+                await server.create(name)
+            admin = await asyncpg.connect(server.admin_url)
+            await admin.execute('alter database "te""mplate" is_template true')
+            user = await asyncpg.connect(server.url("used"))
+            names = ("used", 'te"mplate', "gone already")
+            abandoned(tmp_path / "old", databases=tuple(OwnDatabase(server.admin_url, name) for name in names))
+            removed = await clean(notes.append, tmp_path / "old")
+            left = [row[0] for row in await admin.fetch("select datname from pg_database order by 1")]
+            await admin.close()
+            user.terminate()
+        finally:
+            await server.close()
+        return removed, notes, left
+
+    removed, notes, left = asyncio.run(run())
+    assert ["database used", 'database te"mplate', "database gone already"] == removed
+    assert [] == notes
+    assert ["kept", "postgres", "template0", "template1"] == left
+
+
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"run": ')
-    (tmp_path / ".y.json.999999999").write_text("half written when it was killed")
+    (tmp_path / ".old.json.1").write_text("half written when it was killed")
+    os.utime(tmp_path / ".old.json.1", (0, 0))
+    (tmp_path / ".new.json.1").write_text("being written")
     removed, notes = cleaned(tmp_path)
     assert ([], 1) == (removed, len(notes))
-    assert [tmp_path / "x.json"] == list(tmp_path.iterdir())
+    assert [".new.json.1", "x.json"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_links_and_the_top_of_the_tree_are_never_removed(tmp_path: Path) -> None:

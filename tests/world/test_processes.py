@@ -14,7 +14,7 @@ import pytest
 
 from crossfade.errors import EnvironmentFailed
 from crossfade.model.contract import Instance, Service
-from crossfade.model.history import Response
+from crossfade.model.history import Failure, Response
 from crossfade.model.ramp import Side
 from crossfade.world import commands, processes, trees
 from crossfade.world.folder import copy_folder
@@ -267,10 +267,8 @@ while True:
         running = await world.start(service("python3 mortal.py ${port}"))
         assert "" == running.exit_description()
         (world.folder / "die").touch()
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
-        writer.close()
+        answer = await processes.probe(running, "/", 5)
+        assert isinstance(answer, Failure)
         assert await running.died(within=10)
         assert description == running.exit_description()
         await running.stop()

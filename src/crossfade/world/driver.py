@@ -135,12 +135,11 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.open = False
-        self.closed_unanswered = False  # a kept connection ended before the first byte of this answer
+        self.closed_unanswered = False  # it ended before the first byte of this answer
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Response | Failure] | None = None
-        self._used = False
         self._received = 0
         self._without_body = False
         self._status = 0
@@ -173,7 +172,6 @@ class _Connection(asyncio.Protocol):
             return await waiter
         finally:
             self._waiter = None
-            self._used = True
 
     def close(self) -> None:
         self.open = False
@@ -191,9 +189,6 @@ class _Connection(asyncio.Protocol):
         self.open = True
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None:  # nothing was asked: whatever this is, the next answer would be mistaken
-            self.close()
-            return
         self._received += len(data)
         try:
             self._parser.feed_data(data)
@@ -219,13 +214,13 @@ class _Connection(asyncio.Protocol):
         elif self._received:
             self._fail("reset", f"the connection was closed within the answer, after {self._received} bytes")
         else:
-            self.closed_unanswered = self._used
+            self.closed_unanswered = True
             self._fail("reset", _reason(error) if error else "the connection was closed without an answer")
 
     # ── called by the parser ──
 
     def on_message_begin(self) -> None:
-        if self._done:  # a second answer to one question
+        if self._done:  # a second answer to one question, or one that nobody asked for
             self._extra = True
         elif self._status:  # an answer after 1xx
             self._reset_message()

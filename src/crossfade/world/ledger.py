@@ -134,8 +134,9 @@ async def clean(note: Callable[[str], None], folder: Path | None = None) -> list
     removed: list[str] = []
     folder = folder or runs_folder()
     for draft in folder.glob(".*.json.*"):  # left by a kill -9 between writing and renaming
-        if not trees.identity(int(draft.suffix[1:] or 0)):
-            draft.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > 60:
+                draft.unlink()
     for path in sorted(folder.glob("*.json")):
         entry = _read(path, note)
         if entry is None or not _abandoned(entry, note):
