@@ -15,7 +15,8 @@ WAIT_AND_RETRY = 429
 
 class Answer(msgspec.Struct, frozen=True):
     """`status` 0: no answer came, and `failure` says why. `kind` is json, text, binary or empty. `at` is when it ended
-    (seconds since the epoch), for telling clocks from other numbers."""
+    (seconds since the epoch), for telling clocks from other numbers. `headers` are those that are compared, `received` all
+    of them (lower-case names), for expressions."""
 
     status: int
     media: str = ""
@@ -24,6 +25,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: Any = None
     at: float = 0.0
     failure: str = ""
+    received: dict[str, str] = {}
 
     @property
     def works(self) -> bool:
@@ -50,7 +52,7 @@ def answer(exchange: Exchange) -> Answer | None:
     media = (response.header("content-type") or "").split(";")[0].strip().lower()
     headers = {name: value for name in COMPARED_HEADERS if (value := response.header(name)) is not None}
     kind, body = body_value(response, media)
-    return Answer(response.status, media, headers, kind, body, exchange.ended)
+    return Answer(response.status, media, headers, kind, body, exchange.ended, "", dict(response.headers))
 
 
 def body_value(response: Response, media: str) -> tuple[str, Any]:

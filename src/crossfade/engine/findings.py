@@ -67,17 +67,22 @@ def suspects(contract: Contract, line: Timeline, automaton: Automaton, evidence:
     for key in sorted(failing, key=lambda k: (k[0], PRIORITY.index(k[1]), k[2])):
         groups.setdefault((key[0], frozenset(failing[key])), []).append(example[key])
     found: list[Suspect] = []
-    for (step, members), problems in groups.items():
+    for (step, members), group in groups.items():
         neutral = [i for i, steps in enumerate(evidence.neutral) if step in steps]
         for explanation in minimal_causes(evidence.words, members, neutral):
             words = tuple(evidence.words[i] for i in explanation.covers)
             word = _best_witness(automaton, words)
             blame = _blame(contract, line, explanation.cause, word, len(evidence.words[0]))
-            own = _problems_of(evidence, evidence.words.index(word), step, problems)
+            own = _problems_of(evidence, evidence.words.index(word), step, group)
             only_back = all(automaton.needs_rollback(w) for w in words[:200])
             found.append(Suspect(evidence.scenario, step, own, (explanation.cause,), word, words, blame, only_back))
-    found.sort(key=lambda s: (s.step, PRIORITY.index(s.check), len(s.patterns[0]), s.problems[0].kind))
-    return _without_consequences(_merged(contract, found))
+    return combined(_merged(contract, found))
+
+
+def combined(found: Sequence[Suspect]) -> list[Suspect]:
+    """In the order of the failing calls, without those that only follow from an earlier one."""
+    order = sorted(found, key=lambda s: (s.step, PRIORITY.index(s.check), len(s.patterns[0]), s.problems[0].kind))
+    return _without_consequences(order)
 
 
 def _best_witness(automaton: Automaton, words: Sequence[Word]) -> Word:

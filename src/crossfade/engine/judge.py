@@ -334,7 +334,7 @@ def bindings(seen: Answer, saved: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "status": seen.status,
         "body": seen.body if seen.kind != "binary" else None,
-        "headers": dict(seen.headers),
+        "headers": seen.received,
         "text": seen.body if seen.kind == "text" else "",
         "saved": dict(saved),
     }

@@ -26,6 +26,7 @@ from crossfade.engine.answers import Answer, json_text
 PathKey = tuple[int, str]  # (step, path pattern such as "body.items[].id")
 
 MISSING = msgspec.UNSET
+LEAVES_FOLLOWED = 20_000  # of one answer: beyond that ids are no longer followed
 NEAR = 2 * 3600.0  # seconds around the call in which a time is "now"
 
 _TOKEN = re.compile(
@@ -88,24 +89,36 @@ class Reference(msgspec.Struct, frozen=True):
     names: Mapping[str, frozenset[str]]
 
 
+def learn_names(
+    names: dict[str, frozenset[str]], step: int, seen: Answer, saved: Mapping[str, Any], noise: Noise
+) -> None:
+    """Adds to `names` the ids first (or again) seen in the answer of a step, and in the variables it saved."""
+    for count, (pattern, value) in enumerate(_leaves(seen)):
+        if count > LEAVES_FOLLOWED:
+            break
+        for token in _nameable(value, (step, pattern) in noise.varying):
+            names[token] = names.get(token, frozenset()) | {f"{step}:{pattern}"}
+    name_variables(names, saved, noise)
+
+
+def name_variables(names: dict[str, frozenset[str]], saved: Mapping[str, Any], noise: Noise) -> None:
+    for name, value in saved.items():
+        if name in noise.saved and isinstance(value, str | int) and not isinstance(value, bool):
+            names[str(value)] = names.get(str(value), frozenset()) | {f"${name}"}
+
+
 def reading(
-    answers: Sequence[Answer | None], saved_after: Sequence[Mapping[str, Any]], noise: Noise = NO_NOISE
+    answers: Sequence[Answer | None], saved_by: Sequence[Mapping[str, Any]], noise: Noise = NO_NOISE
 ) -> Reading:
-    """`saved_after[i]`: the variables step i saved."""
+    """`saved_by[i]`: the variables step i saved; one more at the end: those known before the first step."""
     names: dict[str, frozenset[str]] = {}
     before: list[Mapping[str, frozenset[str]]] = []
+    if len(saved_by) > len(answers):
+        name_variables(names, saved_by[len(answers)], noise)
     for step, seen in enumerate(answers):
         before.append(dict(names))
-        if seen is None:
-            continue
-        for pattern, value in _leaves(seen):
-            for token in _nameable(value, (step, pattern) in noise.varying):
-                names[token] = names.get(token, frozenset()) | {f"{step}:{pattern}"}
-        if step < len(saved_after):
-            for name, value in saved_after[step].items():
-                if name in noise.saved and isinstance(value, str | int) and not isinstance(value, bool):
-                    token = str(value)
-                    names[token] = names.get(token, frozenset()) | {f"${name}"}
+        if seen is not None:
+            learn_names(names, step, seen, saved_by[step] if step < len(saved_by) else {}, noise)
     return Reading(tuple(answers), tuple(before))
 
 
@@ -554,7 +567,9 @@ def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
     has_digit = any(c.isdigit() for c in word)
     has_letter = any(c.isalpha() for c in word)
     mixed_case = word.lower() != word and word.upper() != word
-    if (has_digit and has_letter and _HEX.fullmatch(word)) or (_OPAQUE.fullmatch(word) and has_letter and has_digit and (mixed_case or _many_digits(word))):
+    if (has_digit and has_letter and _HEX.fullmatch(word)) or (
+        _OPAQUE.fullmatch(word) and has_letter and has_digit and (mixed_case or _many_digits(word))
+    ):
         yield "hash", word
     elif has_digit:
         for piece in _DIGITS.findall(word):

@@ -1,0 +1,326 @@
+"""The command line: parse, call, print. Data goes to stdout, progress to stderr, the verdict into the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crossfade import __version__
+from crossfade.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_SAFE,
+    EXIT_UNKNOWN,
+    EXIT_UNSAFE,
+    CrossfadeError,
+    UsageError,
+)
+
+EXAMPLES = """\
+examples:
+  crossfade demo --report out/          see it work: an orders service, 1.2.3 -> 1.3.0
+  crossfade init                        write a commented ramp.yaml for your two versions
+  crossfade plan ramp.yaml              what a run would do, without starting anything
+  crossfade run ramp.yaml --report out/ the verdict, and report.html, report.json, junit.xml, report.md
+  crossfade replay 3f2a9c               the witness of a finding again, call by call
+  crossfade explain mixed-sameness      what a rule means and what to do
+
+exit codes: 0 safe, 1 unsafe, 2 contract or usage error, 3 unknown, 4 environment could not start, 70 a bug
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return EXIT_SAFE
+    try:
+        return int(options.action(options))
+    except CrossfadeError as problem:
+        print(problem, file=sys.stderr)
+        return problem.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_SAFE
+    except KeyboardInterrupt:
+        print("error: interrupted before anything was looked at", file=sys.stderr)
+        return EXIT_UNKNOWN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crossfade",
+        description="Ramp-contract testing: proves that every intermediate state between two versions of a service "
+        "stands on solid ground - mixed traffic, half-migrated data, rollback - on real services and databases.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"crossfade {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    demo = _command(commands, "demo", "run the bundled example to its verdict", _demo)
+    demo.add_argument("--repaired", action="store_true", help="the same rollout done right: comes out safe")
+    _run_options(demo)
+
+    run = _command(commands, "run", "walk the ramp of a contract and give a verdict", _run)
+    run.add_argument("contract", nargs="?", default="ramp.yaml", help="the contract (default: ramp.yaml)")
+    run.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this scenario (repeatable)")
+    _run_options(run)
+
+    plan = _command(commands, "plan", "print the numbered plan and its size; starts nothing", _plan)
+    plan.add_argument("contract", nargs="?", default="ramp.yaml")
+
+    init = _command(commands, "init", "write a commented starter contract that runs", _init)
+    init.add_argument("--output", default="ramp.yaml", metavar="FILE", help="where to write it (default: ramp.yaml)")
+    init.add_argument("--force", action="store_true", help="overwrite the file")
+    init.add_argument("--yes", action="store_true", help="ask nothing: flags and defaults decide")
+    _init_flags(init)
+
+    replay = _command(commands, "replay", "run the witness of a finding again from the stored run", _replay)
+    replay.add_argument("finding", metavar="ID", help="the finding's id or the beginning of it")
+    replay.add_argument(
+        "--report", metavar="FILE", help="the report.json to take it from (default: the newest stored run)"
+    )
+
+    explain = _command(commands, "explain", "what a rule means, why it hurts, what to do instead", _explain)
+    explain.add_argument("rule", nargs="?", help="such as mixed-sameness; without it: all rules")
+
+    _command(commands, "clean", "remove what killed runs have left (processes, databases, folders)", _clean)
+
+    schema = _command(
+        commands, "schema", "print a JSON Schema: of the contract (for editors) or of report.json", _schema
+    )
+    schema.add_argument("what", choices=("contract", "report"))
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, action: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", metavar="DIR", help="write report.html, report.json, report.md and junit.xml there")
+    parser.add_argument(
+        "--budget",
+        type=_duration,
+        default=240.0,
+        metavar="TIME",
+        help="time for the search, as 90s or 5m (default: 4m)",
+    )
+    parser.add_argument(
+        "--merge",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="tell routings apart by the state they reach: when time demands it (auto), always, never",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="decides every draw where not all can be run (default: 1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only findings and the verdict")
+
+
+def _duration(text: str) -> float:
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"`{text}` is no time; write it as 90s or 5m")
+    return seconds
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    folder = Path(__file__).parent / "demo" / ("orders-repaired" if options.repaired else "orders")
+    options.contract = str(folder / "ramp.yaml")
+    options.scenario = []
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from crossfade.formats.ramp import read_contract
+    from crossfade.report import write_reports
+    from crossfade.report.terminal import Terminal
+    from crossfade.session import Options, run_contract
+    from crossfade.session.stored import store
+
+    contract = read_contract(options.contract)
+    names = {scenario.name for scenario in contract.scenarios}
+    for name in options.scenario:
+        if name not in names:
+            raise UsageError(
+                f"no scenario `{name}`", where=options.contract, hint=f"there are: {', '.join(sorted(names))}"
+            )
+    folder = Path(options.report) if options.report else None
+    if folder is not None:
+        _writable(folder)
+    terminal = Terminal(sys.stdout, _Silent() if options.quiet else sys.stderr)
+    settings = Options(options.budget, options.merge, options.seed, tuple(options.scenario))
+    report = _until_done(run_contract(contract, settings, terminal.hear))
+    store(report)
+    if folder is not None:
+        paths = write_reports(report, folder)
+        page = next((path for path in paths if path.suffix == ".html"), folder)
+        print(f"report: {page}", file=sys.stderr)
+    if report.verdict == "unsafe":
+        return EXIT_UNSAFE
+    if report.verdict == "safe":
+        return EXIT_SAFE
+    return EXIT_ENVIRONMENT if report.environment.get("failed") else EXIT_UNKNOWN
+
+
+def _until_done(work: Any) -> Any:
+    """Runs to the end; Ctrl-C and SIGTERM end it in order, with everything stopped and what was found reported."""
+    import asyncio
+    import signal
+
+    async def guarded() -> Any:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+    return asyncio.run(guarded())
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from crossfade.engine.timeline import plan, timeline
+    from crossfade.formats.ramp import read_contract
+    from crossfade.model.events import PlanMade
+    from crossfade.report.terminal import Terminal
+
+    contract = read_contract(options.contract)
+    Terminal(sys.stdout, sys.stderr).hear(PlanMade(plan(contract, timeline(contract))))
+    return EXIT_SAFE
+
+
+def _init_flags(parser: argparse.ArgumentParser) -> None:
+    from crossfade.formats.starter import questions
+
+    for question in questions():
+        parser.add_argument(question.flag, dest=f"answer_{question.name}", metavar="TEXT", help=question.text)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from crossfade.formats.starter import answers_of, questions, starter
+
+    path = Path(options.output)
+    if path.exists() and not options.force:
+        raise UsageError(f"`{path}` is there already", hint="name another file with --output, or add --force")
+    given: dict[str, Any] = {}
+    ask = sys.stdin.isatty() and not options.yes
+    for question in questions():
+        value = getattr(options, f"answer_{question.name}")
+        idle = question.when and str(given.get(question.when) or "yes").lower() in ("no", "n", "false")
+        if value is None and ask and not idle:
+            shown = f" [{question.default}]" if question.default else ""
+            value = input(f"{question.text}{shown}: ").strip() or None
+        given[question.name] = value
+    text = starter(answers_of(given))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise UsageError(f"`{path}` cannot be written: {problem.strerror}") from None
+    print(f"wrote {path}; look through it, then: crossfade plan {path}")
+    return EXIT_SAFE
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from crossfade.formats.ramp import read_contract
+    from crossfade.report.replay import replay_text
+    from crossfade.report.terminal import Terminal
+    from crossfade.session.replaying import replay_finding
+    from crossfade.session.stored import find
+
+    report, finding = find(options.finding, options.report)
+    contract = read_contract(report.contract)
+    terminal = Terminal(sys.stdout, sys.stderr)
+    replay = _until_done(replay_finding(contract, report, finding, terminal.hear))
+    print(replay_text(finding, replay.calls, replay.problems, replay.fails))
+    return EXIT_UNSAFE if replay.fails else EXIT_SAFE
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from crossfade.report.ink import ink_for
+    from crossfade.report.rulebook import RULES
+    from crossfade.report.rules import page, suggestions, terminal_page
+
+    if options.rule is None:
+        for rule in sorted(RULES):
+            print(rule)
+        return EXIT_SAFE
+    found = page(options.rule)
+    if found is None:
+        near = suggestions(options.rule)
+        raise UsageError(
+            f"no rule `{options.rule}`", hint=f"did you mean `{near[0]}`?" if near else "`crossfade explain` lists all"
+        )
+    print(terminal_page(found, ink_for(sys.stdout, None, None)))
+    return EXIT_SAFE
+
+
+def _clean(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from crossfade.world.ledger import clean
+
+    removed = asyncio.run(clean(lambda text: print(f"note: {text}", file=sys.stderr)))
+    for line in removed:
+        print(line)
+    if not removed:
+        print("nothing to clean: no killed run has left anything")
+    return EXIT_SAFE
+
+
+def _schema(options: argparse.Namespace) -> int:
+    if options.what == "contract":
+        from crossfade.formats.editor_schema import editor_schema_text
+
+        print(editor_schema_text(), end="")
+    else:
+        from crossfade.report.data import report_schema_text
+
+        print(report_schema_text(), end="")
+    return EXIT_SAFE
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".crossfade-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as problem:
+        raise UsageError(
+            f"reports cannot be written to `{folder}`: {problem.strerror}", hint="name another --report folder"
+        ) from None
+
+
+class _Silent:
+    """A stream that says nothing."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

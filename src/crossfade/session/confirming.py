@@ -1,0 +1,229 @@
+"""Replaying what was suspected: from clean databases with fresh processes, three times, and between two instances of one
+side. A replay is *quick* where the routing stays at one point (a copy of the data as it is there, instances started
+there) and a *journey* through the stages otherwise, or where the quick one does not show the failure: an instance that
+lived through a migration may behave otherwise than a fresh one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from crossfade.engine.findings import Suspect
+from crossfade.engine.judge import Problem
+from crossfade.engine.timeline import Timeline
+from crossfade.model.history import Placed, Word
+from crossfade.model.ramp import Side
+from crossfade.model.report import Blame, Check
+from crossfade.session.calling import Conversation, Made, Patience
+from crossfade.session.environment import Environment, Ground, Journey
+from crossfade.session.exploring import Explorer, Trouble
+from crossfade.session.options import Options, silent
+from crossfade.session.work import ScenarioWork, migration_problem
+from crossfade.world.migrations import MigrationFailed
+
+ATTEMPTS = 3
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """One clean replay: the calls, and all problems (those of the state left behind included)."""
+
+    made: tuple[Made, ...]
+    problems: tuple[Problem, ...]
+
+    def shows(self, suspect: Suspect) -> bool:
+        return any(self._same(problem, own) for problem in self.problems for own in suspect.problems[:1])
+
+    def shows_like(self, suspect: Suspect) -> bool:
+        """The same call fails in the same check, perhaps with another value."""
+        return any(p.step == suspect.step and p.check is suspect.check for p in self.problems)
+
+    @staticmethod
+    def _same(problem: Problem, own: Problem) -> bool:
+        if problem.step != own.step or problem.check is not own.check:
+            return False
+        return problem.kind == own.kind or problem.check is Check.STATUS
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """`replays` of ATTEMPTS failed the same way; `steps_kept`: the steps of the smallest scenario."""
+
+    suspect: Suspect
+    replays: int
+    between_replicas: tuple[str, ...]
+    shown: Replayed | None
+    steps_kept: tuple[int, ...]
+
+
+class Replayer:
+    def __init__(self, ground: Ground, line: Timeline, work: ScenarioWork) -> None:
+        self._ground = ground
+        self._line = line
+        self._work = work
+
+    async def confirm(self, suspect: Suspect) -> Confirmed:
+        kept = self._needed(suspect)
+        everything = tuple(range(len(self._work.scenario.steps)))
+        count, shown = 0, None
+        if kept != everything:
+            count, shown = await self._attempts(suspect, kept)
+        if count < ATTEMPTS:
+            kept = everything
+            count, shown = await self._attempts(suspect, kept)
+        replicas: tuple[str, ...] = ()
+        if count == ATTEMPTS and suspect.blame is Blame.MIXED and suspect.check is not Check.MIGRATION:
+            replicas = await self._between_replicas(suspect, kept)
+        return Confirmed(suspect, count, replicas, shown, kept)
+
+    async def _attempts(self, suspect: Suspect, kept: Sequence[int]) -> tuple[int, Replayed | None]:
+        count, shown = 0, None
+        journey = not self._at_one_point(suspect.word, kept)
+        for attempt in range(ATTEMPTS):
+            replayed = await self.replay(suspect.word, kept, journey=journey)
+            if not replayed.shows(suspect) and not journey:
+                journey = True
+                replayed = await self.replay(suspect.word, kept, journey=True)
+            if not replayed.shows(suspect):
+                break
+            count, shown = attempt + 1, replayed
+        return count, shown
+
+    def _at_one_point(self, word: Word, kept: Sequence[int]) -> bool:
+        return len({word[step].point for step in kept}) <= 1 and not self._leaves_state_later(word)
+
+    def _leaves_state_later(self, word: Word) -> bool:
+        return False
+
+    def _needed(self, suspect: Suspect) -> tuple[int, ...]:
+        """The steps of the cause and of the failing call, and the steps whose variables they use."""
+        steps = self._work.scenario.steps
+        if suspect.step >= len(steps):
+            return tuple(range(len(steps)))
+        wanted = {literal.step for cause in suspect.patterns[:1] for literal in cause} | {suspect.step}
+        from crossfade.model.template import names, names_in
+
+        todo = list(wanted)
+        while todo:
+            step = steps[todo.pop()]
+            used = {
+                *names(step.path),
+                *names_in(step.headers),
+                *names_in(step.json),
+                *names(step.body or ""),
+                *names_in(step.form),
+            }
+            used |= {name for name in _saved_names(steps) for e in step.expect if f"saved.{name}" in e.source}
+            for name in used:
+                savers = [i for i in range(steps.index(step)) if name in steps[i].save]
+                if savers and savers[-1] not in wanted:
+                    wanted.add(savers[-1])
+                    todo.append(savers[-1])
+        return tuple(sorted(wanted))
+
+    async def replay(self, word: Word, kept: Sequence[int], *, journey: bool, second: Side | None = None) -> Replayed:
+        """One clean replay. With `second` all calls go to that side, those of the canary to a second instance of it."""
+        placed = {step: Placed(word[step].point, second or word[step].side) for step in kept}
+        replica = {step: int(second is not None and word[step].side is Side.CANARY) for step in kept}
+        if journey:
+            return await self._journey(placed, replica, second)
+        point = word[kept[0]].point
+        sides = sorted({(placed[step].side, replica[step]) for step in kept})
+        sides += [(Side.STABLE, 0)] if any(not s.on_ramp for s in self._ground.contract.services) else []
+        async with self._ground.clean_at(self._line, point, sides) as environment:
+            await environment.stores.checkpoint()
+            return await self._converse(environment, placed, replica, None)
+
+    async def _journey(self, placed: dict[int, Placed], replica: dict[int, int], second: Side | None) -> Replayed:
+        template = await self._ground.template(self._line, 0)
+        async with self._ground.opened("replay", template) as environment:
+            journey = Journey(self._ground, self._line, environment, (0, 1) if second is not None else (0,))
+            await journey.begin()
+            await environment.stores.checkpoint()
+            await self._warm_up(environment)
+            return await self._converse(environment, placed, replica, journey)
+
+    async def _warm_up(self, environment: Environment) -> None:
+        """The stable has served this scenario before the ramp, as it would have: its caches and prepared statements are
+        those of an instance that has been running."""
+        work = self._work
+        conversation = Conversation(environment, work.scenario, work.index, None, Patience(), work.noise)
+        for step in range(len(work.scenario.steps)):
+            await conversation.call(step, Placed(0, Side.STABLE), judged=False)
+        await environment.stores.rewind()
+        await environment.stores.release()
+
+    async def _converse(
+        self, environment: Environment, placed: dict[int, Placed], replica: dict[int, int], journey: Journey | None
+    ) -> Replayed:
+        work = self._work
+        conversation = Conversation(environment, work.scenario, work.index, work.judge, Patience(), work.noise)
+        problems: list[Problem] = []
+        point = 0
+        for step in range(len(work.scenario.steps)):
+            if step not in placed:
+                conversation.names.pop("", None)
+                continue
+            where = placed[step]
+            point = where.point
+            if journey is not None:
+                failed = await self._move(journey, where)
+                if failed is not None:
+                    return Replayed(tuple(conversation.made), (*problems, failed))
+            made = await conversation.call(step, where, rules=work.rules_at(step, where), replica=replica[step])
+            problems.extend(made.problems)
+        problems.extend(await self._state_after(environment, journey, point))
+        return Replayed(tuple(conversation.made), tuple(problems))
+
+    async def _move(self, journey: Journey, where: Placed) -> Problem | None:
+        try:
+            await journey.go_to(where)
+        except MigrationFailed as problem:
+            return self._failed(problem, where.point)
+        return None
+
+    def _failed(self, problem: MigrationFailed, point: int) -> Problem:
+        stage = self._ground.contract.stages[self._line.points[point].stage]
+        label = stage.migration.label if stage.migration else ""
+        return migration_problem(self._work.automaton.steps, stage.name, label, problem.message)
+
+    async def _state_after(self, environment: Environment, journey: Journey | None, point: int) -> list[Problem]:
+        """State rules now, and at every later point where the data is led on."""
+        found = list(await self._explorer(environment, point).state_problems())
+        if journey is None:
+            return found
+        for later in range(point + 1, len(self._line.points)):
+            stage = self._ground.contract.stages[self._line.points[later].stage]
+            try:
+                if self._line.points[later].opened_by == "migration":
+                    await environment.migrate(stage)
+            except MigrationFailed as problem:
+                found.append(self._failed(problem, later))
+                break
+            found.extend(await self._explorer(environment, later).state_problems())
+        return found
+
+    def _explorer(self, environment: Environment, point: int) -> Explorer:
+        return Explorer(self._work, environment, point, Options(), silent, Trouble())
+
+    async def _between_replicas(self, suspect: Suspect, kept: Sequence[int]) -> tuple[str, ...]:
+        """The same calls between two instances of one side: does that fail, too?"""
+        found = []
+        word = suspect.word
+        for side in Side:
+            if any(side not in self._possible(word[step].point) for step in kept):
+                continue
+            if len({word[step].side for step in kept}) < 2:
+                continue
+            replayed = await self.replay(word, kept, journey=not self._at_one_point(word, kept), second=side)
+            if replayed.shows_like(suspect):
+                found.append(str(side))
+        return tuple(found)
+
+    def _possible(self, point: int) -> set[Side]:
+        sides = {side for side, at in self._work.pure if at == point}
+        return sides or {Side.STABLE}
+
+
+def _saved_names(steps: Sequence[object]) -> set[str]:
+    return {name for step in steps for name in getattr(step, "save", {})}

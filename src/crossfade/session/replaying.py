@@ -1,0 +1,156 @@
+"""`crossfade replay ID`: the witness of a stored finding once more, from clean state, call by call beside what each side
+alone answers now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from crossfade.engine.timeline import Timeline, timeline
+from crossfade.errors import UsageError
+from crossfade.formats.openapi import read_openapi
+from crossfade.model.api import ApiDescription
+from crossfade.model.contract import Contract
+from crossfade.model.events import Noted, Started
+from crossfade.model.history import Placed
+from crossfade.model.ramp import Side
+from crossfade.model.report import Finding, Report
+from crossfade.session.confirming import Replayed, Replayer
+from crossfade.session.environment import Ground
+from crossfade.session.exploring import Explorer, Trouble
+from crossfade.session.options import Hear, Options
+from crossfade.session.work import ScenarioWork
+from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
+from crossfade.world.servers import open_servers
+
+
+class ReplayCall(msgspec.Struct, frozen=True):
+    step: str
+    side: str
+    stage: str
+    request: str
+    answer: str
+    stable: str
+    canary: str
+    problems: tuple[str, ...]
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """`fails`: the call that failed in the finding fails in the same check again."""
+
+    fails: bool
+    calls: tuple[ReplayCall, ...]
+    problems: tuple[str, ...]
+
+
+async def replay_finding(contract: Contract, report: Report, finding: Finding, hear: Hear) -> Replay:
+    """Raises UsageError when the finding has no witness or the contract no longer has its scenario."""
+    witness = finding.witness
+    if witness is None:
+        raise UsageError(f"finding `{finding.id}` has no witness to replay", hint="run the contract again")
+    index = next((i for i, s in enumerate(contract.scenarios) if s.name == witness.scenario), None)
+    if index is None or len(contract.scenarios[index].steps) != len(witness.routing):
+        raise UsageError(
+            f"the scenario `{witness.scenario}` is not in the contract as it was", hint="run the contract again"
+        )
+    starts = frozenset(report.environment.get("starts_change_data", ()))
+    line = timeline(contract, starts)
+    async with _ground(contract, hear) as ground:
+        ground.starts_change_data = set(starts)
+        work = ScenarioWork(contract, line, index, _descriptions(contract))
+        points = {point for point, _ in witness.routing if point >= 0}
+        if not points or max(points) >= len(line.points):
+            raise UsageError("the ramp is not what it was", hint="run the contract again")
+        hear(Started("running each side alone"))
+        await _pure_runs(ground, line, work, points)
+        hear(Started("replaying the witness"))
+        kept = [step for step, (point, _) in enumerate(witness.routing) if point >= 0]
+        word = tuple(Placed(max(point, 0), Side(side or "stable")) for point, side in witness.routing)
+        replayer = Replayer(ground, line, work)
+        replayed = await replayer.replay(word, kept, journey=len(points) > 1)
+        if not _fails(replayed, finding) and len(points) == 1:
+            replayed = await replayer.replay(word, kept, journey=True)
+    stages = {call.step: call.stage for call in witness.calls}
+    return Replay(
+        _fails(replayed, finding),
+        tuple(_call(work, made, stages) for made in replayed.made),
+        tuple(problem.message for problem in replayed.problems),
+    )
+
+
+async def _pure_runs(ground: Ground, line: Timeline, work: ScenarioWork, points: set[int]) -> None:
+    wanted = {(Side.STABLE, 0), *((side, point) for point in points for side in Side)}
+    for point in sorted({point for _, point in wanted}):
+        sides = [side for side, at in wanted if at == point]
+        live = [side for side in sides if side is Side.STABLE or any(s.on_ramp for s in ground.contract.services)]
+        async with ground.clean_at(line, point, [(side, 0) for side in live]) as environment:
+            await environment.stores.checkpoint()
+            explorer = Explorer(work, environment, point, Options(), lambda event: None, Trouble())
+            for side in live:
+                for number in range(2):
+                    await explorer.add_pure(side, observe=number == 0)
+    work.learn()
+
+
+def _fails(replayed: Replayed, finding: Finding) -> bool:
+    return any(problem.check is finding.check for problem in replayed.problems)
+
+
+def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCall:
+    from crossfade.session.calling import Made
+    from crossfade.session.telling import answer_text, body_text, request_text
+
+    assert isinstance(made, Made)
+    step = made.exchange.step
+    spec = work.scenario.steps[step]
+    seen = made.answer
+    said = (
+        "blocked: an earlier call did not give what it needs"
+        if seen is None
+        else f"{seen.status or ''} {body_text(seen)}"
+    )
+    return ReplayCall(
+        spec.name,
+        str(made.exchange.placed.side),
+        stages.get(spec.name, ""),
+        request_text(made),
+        said.strip(),
+        answer_text(work.judge.alone(step, Side.STABLE)) or "",
+        answer_text(work.judge.alone(step, Side.CANARY)) or "",
+        tuple(problem.message for problem in made.problems),
+    )
+
+
+def _descriptions(contract: Contract) -> dict[tuple[str, Side], ApiDescription | None]:
+    found: dict[tuple[str, Side], ApiDescription | None] = {}
+    for service in contract.services:
+        for side in Side:
+            path = service.instance(side).openapi if side is Side.STABLE or service.on_ramp else None
+            found[service.name, side] = read_openapi(Path(contract.folder) / path, path) if path else None
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _ground(contract: Contract, hear: Hear) -> AsyncIterator[Ground]:
+    await clean(lambda text: hear(Noted(text)))
+    run_id = new_run_id()
+    ledger = Ledger(run_id)
+    work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{run_id}-"))
+    try:
+        ledger.add_directory(work)
+        work.chmod(0o755)
+        logs = work / "logs"
+        logs.mkdir()
+        async with open_servers(
+            contract.databases, Path(contract.folder), work, logs, ledger, run_id, lambda text: hear(Noted(text))
+        ) as servers:
+            yield Ground(contract, servers, ledger, run_id, work, logs)
+    finally:
+        await asyncio.to_thread(remove_folder, work)
+        ledger.remove_directory(work)
+        ledger.close()

@@ -1,0 +1,483 @@
+"""A run from contract to report: the walk along the ramp with the main environment, then the replays, then the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crossfade.engine.findings import Suspect, suspects
+from crossfade.engine.routings import Node
+from crossfade.engine.timeline import (
+    Timeline,
+    first_canary_stage,
+    plan,
+    stable_lives_until,
+    timeline,
+)
+from crossfade.errors import CrossfadeError, EnvironmentFailed
+from crossfade.formats.openapi import read_openapi
+from crossfade.model.api import ApiDescription
+from crossfade.model.contract import Contract
+from crossfade.model.events import FindingMade, Finished, Noted, PlanMade, Started, Suspected
+from crossfade.model.history import Delta
+from crossfade.model.ramp import Side
+from crossfade.model.report import Report
+from crossfade.session.confirming import ATTEMPTS, Confirmed, Replayer
+from crossfade.session.environment import Environment, Ground, broken_migration
+from crossfade.session.exploring import (
+    MOST_ENTRIES,
+    Explorer,
+    TooMuchTrouble,
+    Trouble,
+    note_pure_problems,
+    spaced,
+)
+from crossfade.session.options import Hear, Options
+from crossfade.session.restarts import RestartCheck
+from crossfade.session.telling import Telling
+from crossfade.session.work import NodeState, ScenarioWork, migration_problem
+from crossfade.world.carry import NotCarried, carry
+from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
+from crossfade.world.migrations import MigrationFailed
+from crossfade.world.servers import Servers, open_servers
+from crossfade.world.stores import Stores
+
+MOST_SUSPECTS = 40
+
+
+async def run_contract(contract: Contract, options: Options, hear: Hear) -> Report:
+    """Runs everything and returns the report, also when the run was cut short: then the verdict is never `safe`.
+
+    Raises ContractError and EnvironmentFailed only where nothing was looked at yet."""
+    run = _Running(contract, options, hear)
+    try:
+        await run.whole()
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        run.telling.interrupted = "the run was interrupted"
+    except EnvironmentFailed as problem:
+        if not run.telling.begun:
+            raise
+        run.telling.interrupted = problem.message
+        run.telling.environment_failed = problem
+    report = run.telling.report()
+    hear(Finished(report))
+    return report
+
+
+class _Running:
+    """The state of one run, for as long as it takes."""
+
+    def __init__(self, contract: Contract, options: Options, hear: Hear) -> None:
+        self.contract = contract
+        self.options = options
+        self.hear = hear
+        self.line = timeline(contract)
+        self.run_id = new_run_id()
+        self.trouble = Trouble()
+        self.works: list[ScenarioWork] = []
+        self.began = time.monotonic()
+        self.telling = Telling(contract, self.line, self.works, self.trouble, self.run_id, datetime.now(UTC))
+
+    async def whole(self) -> None:
+        for line in await clean(lambda text: self.hear(Noted(text))):
+            self.hear(Noted(f"left by an earlier run: {line}"))
+        self._descriptions = self._read_descriptions()
+        self._plan()
+        ledger = Ledger(self.run_id)
+        work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{self.run_id}-"))
+        try:
+            ledger.add_directory(work)
+            work.chmod(0o755)
+            logs = work / "logs"
+            logs.mkdir()
+            await self._with_servers(ledger, work, logs)
+        finally:
+            await asyncio.to_thread(remove_folder, work)
+            ledger.remove_directory(work)
+            ledger.close()
+
+    def _plan(self) -> None:
+        self.telling.plan = plan(self.contract, self.line)
+        self.hear(PlanMade(self.telling.plan))
+
+    def _read_descriptions(self) -> Mapping[tuple[str, Side], ApiDescription | None]:
+        found: dict[tuple[str, Side], ApiDescription | None] = {}
+        for service in self.contract.services:
+            for side in Side:
+                path = service.instance(side).openapi if side is Side.STABLE or service.on_ramp else None
+                description = read_openapi(Path(self.contract.folder) / path, path) if path else None
+                found[service.name, side] = description
+                for note in description.notes if description else ():
+                    self.hear(Noted(note))
+        return found
+
+    async def _with_servers(self, ledger: Ledger, work: Path, logs: Path) -> None:
+        self.hear(Started("starting databases", "1"))
+        async with open_servers(
+            self.contract.databases,
+            Path(self.contract.folder),
+            work,
+            logs,
+            ledger,
+            self.run_id,
+            lambda text: self.hear(Noted(text)),
+        ) as servers:
+            self.telling.environment.update(servers.description)
+            ground = Ground(self.contract, servers, ledger, self.run_id, work, logs)
+            self.ground, self.servers = ground, servers
+            async with ground.opened("main", None) as main:
+                await self._walk(main)
+            await self._confirm()
+
+    # --- the walk --------------------------------------------------------------------------------------------------
+
+    async def _walk(self, main: Environment) -> None:
+        await self._begin(main)
+        entries: list[dict[int, NodeState]] = [{} for _ in self.works]
+        deadline = time.monotonic() + self.options.budget
+        for point in self.line.points:
+            if point.number:
+                entries = await self._move(main, point.number)
+            await self._at_point(main, point.number, entries, deadline)
+
+    async def _begin(self, main: Environment) -> None:
+        """The base: schema, a migration of the first stage, the stable started; and the timeline as it really is."""
+        first = self.contract.stages[0]
+        versions = ", ".join(f"{s.name} {s.stable.version or ''}".strip() for s in self.contract.services)
+        try:
+            await main.migrate(first)
+        except MigrationFailed as problem:
+            raise broken_migration(first, problem) from None
+        has_stores = bool(self.contract.databases)
+        before = await main.stores.fingerprint() if has_stores else ""
+        self.hear(Started(f"starting {versions}", "1"))
+        await main.start(Side.STABLE)
+        self.ground.stable_boots = has_stores and await main.stores.fingerprint() != before
+        canary_stage = first_canary_stage(self.contract)
+        if canary_stage is not None:
+            canaries = ", ".join(f"{s.name} {s.canary.version}" for s in self.contract.services if s.canary)
+            self.hear(Started(f"starting {canaries} once, on a copy of the data", "1"))
+            if await self.ground.canary_start_changes_data(self.line, self.line.point_of[canary_stage]):
+                self.hear(Noted("starting the canary changes the database: this is treated as a migration of its own"))
+                self.ground.starts_change_data.add(canary_stage)
+                self.line = timeline(self.contract, frozenset({canary_stage}))
+                self.telling.line = self.line
+        await main.stores.checkpoint()
+        for index, scenario in enumerate(self.contract.scenarios):
+            if not self.options.only or scenario.name in self.options.only:
+                self.works.append(ScenarioWork(self.contract, self.line, index, self._descriptions))
+        self.telling.begun = True
+
+    async def _at_point(
+        self, main: Environment, point: int, entries: list[dict[int, NodeState]], deadline: float
+    ) -> None:
+        sides = self._sides_at(point)
+        stages = [self.contract.stages[stage] for stage in self.line.stages_at(point)]
+        name = ", ".join(stage.name for stage in stages) or f"point {point}"
+        self.hear(Started(f"walking: {name}", "2"))
+        if Side.CANARY in sides and not main.has(Side.CANARY):
+            await main.start(Side.CANARY)
+            await main.stores.checkpoint()
+        if Side.STABLE not in sides and not any(not s.on_ramp for s in self.contract.services):
+            await main.stop(Side.STABLE)
+        restarts = RestartCheck(self.ground, self.line, point, sides, self.hear)
+        task = asyncio.ensure_future(restarts.look(self.works)) if restarts.needed else None
+        try:
+            await self._pure(main, point, sides)
+            left = [work for work in self.works]
+            for index, work in enumerate(self.works):
+                share = self._share(deadline, point, len(left) - index)
+                await self._explore(main, work, point, entries[index], time.monotonic() + share)
+            if task is not None:
+                self.telling.restarts.extend(await task)
+        finally:
+            if task is not None and not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, CrossfadeError):
+                    await task
+
+    def _share(self, deadline: float, point: int, scenarios: int) -> float:
+        """The time one scenario may take here: an equal part of what is left, the point with both sides counting most."""
+        weight = [3.0 if len(self._sides_at(p.number)) == 2 else 1.0 for p in self.line.points]
+        left = max(deadline - time.monotonic(), 0.0)
+        return max(1.0, left * weight[point] / sum(weight[point:]) / max(scenarios, 1) * 1.5)
+
+    def _sides_at(self, point: int) -> tuple[Side, ...]:
+        sides = set()
+        for stage in self.line.stages_at(point):
+            for service, live in self.line.epoch_of(stage).live.items():
+                if self.contract.service(service).on_ramp:
+                    sides |= set(live)
+            if stage <= stable_lives_until(self.contract):
+                sides.add(Side.STABLE)
+        if not sides:
+            sides.add(Side.STABLE)
+        return tuple(side for side in Side if side in sides)
+
+    async def _pure(self, main: Environment, point: int, sides: tuple[Side, ...]) -> None:
+        """Pure runs of every scenario, twice at least, a second apart; and the noise they teach."""
+        began = time.monotonic()
+        new = {side for side in sides if not any(side is known for work in self.works for known, _ in work.pure)}
+        rounds = 3 if new else 2
+        serving = [(work, side) for work in self.works for side in sides if self._serves(work, side, point)]
+        for number in range(rounds):
+            if number == 1 and new:
+                await spaced(began)
+            for work, side in serving:
+                explorer = self._explorer(work, main, point)
+                await explorer.add_pure(side, observe=number == 0 and side in new)
+            for work in self.works:
+                work.learn()
+        for work in self.works:
+            await self._raise_isolation(main, work, point, sides)
+            work.learn()
+            self._compare_phases(work, point, sides)
+            for side in sides:
+                note_pure_problems(work, side, point)
+
+    def _serves(self, work: ScenarioWork, side: Side, point: int) -> bool:
+        """Is there a routing of this scenario with a call on this side at this point?"""
+        on_ramp = any(self.contract.service(step.service).on_ramp for step in work.scenario.steps)
+        return on_ramp or side is Side.STABLE
+
+    def _compare_phases(self, work: ScenarioWork, point: int, sides: tuple[Side, ...]) -> None:
+        families = work.families()
+        for side in sides:
+            mine = next((f for f in families if f.side is side and f.point == point), None)
+            first = next((f for f in families if f.side is side), None)
+            if mine is not None and first is not None and first.point != point:
+                for problem in work.judge.phase(mine, first):
+                    work.phase_problems.append((side, point, problem))
+
+    async def _raise_isolation(
+        self, main: Environment, work: ScenarioWork, point: int, sides: tuple[Side, ...]
+    ) -> None:
+        """Where places stay noisy although every run starts from clean data, fresh processes may help: then each routing
+        gets its own, if there is time for it."""
+        if point or work.isolation == "fresh" or not any(_is_structure(work, key) for key in work.noise.masked):
+            return
+        began = time.monotonic()
+        await main.refresh()
+        seconds = time.monotonic() - began
+        routings = work.automaton.count()
+        if routings * seconds > 0.5 * self.options.budget or len(self.line.points) > 1:
+            return
+        old, noise = dict(work.pure), work.noise
+        work.pure = {}
+        work.noise = type(noise)(saved=noise.saved)
+        for side in sides:
+            for _ in range(2):
+                await main.refresh()
+                await self._explorer(work, main, point).add_pure(side)
+        work.learn()
+        if len(work.noise.masked) < len(noise.masked):
+            work.isolation = "fresh"
+            self.hear(
+                Noted(
+                    f"{work.scenario.name}: every routing gets fresh processes, answers depend on what was served before"
+                )
+            )
+        else:
+            work.pure, work.noise = old, noise
+            work.learn()
+
+    async def _explore(
+        self, main: Environment, work: ScenarioWork, point: int, entries: dict[int, NodeState], deadline: float
+    ) -> None:
+        graph = work.graph
+        explorer = self._explorer(work, main, point)
+        numbers = [number for number in entries if graph.nodes[number].step < work.automaton.steps]
+        if work.automaton.can_reach(work.automaton.start, point):
+            root, _ = graph.add(point, 0, work.automaton.start, f"base {point}", None, ())
+            numbers.insert(0, root)
+        try:
+            await explorer.explore(numbers, deadline)
+            await explorer.look_at_carried([n for n in entries if graph.nodes[n].step == work.automaton.steps])
+            if any(edge.problems for edge in work.edges.values()):
+                await self._learn_more(explorer, work, point)
+        except TooMuchTrouble as problem:
+            work.left_out.append(f"the instances did not stay alive ({problem})")
+
+    async def _learn_more(self, explorer: Explorer, work: ScenarioWork, point: int) -> None:
+        """Something looks wrong: a few more pure runs, for noise that two or three did not show."""
+        for _ in range(3):
+            for side, at in list(work.pure):
+                if at == point:
+                    await explorer.add_pure(side)
+        if work.learn():
+            work.judge_again()
+
+    def _explorer(self, work: ScenarioWork, main: Environment, point: int) -> Explorer:
+        return Explorer(work, main, point, self.options, self.hear, self.trouble)
+
+    # --- from one point to the next --------------------------------------------------------------------------------
+
+    async def _move(self, main: Environment, point: int) -> list[dict[int, NodeState]]:
+        """Carries every half-done scenario over what opens the point, and the main environment with it."""
+        opening = self.line.points[point]
+        stage = self.contract.stages[opening.stage]
+        what = "starting the canary" if opening.opened_by == "start" else f"migrating: {stage.name}"
+        self.hear(Started(what, "2"))
+        before = await self.ground.template(self.line, point - 1)
+        after = await self.ground.template(self.line, point)
+        entries = [await self._carry(work, point, before, after) for work in self.works]
+        await main.stores.release()
+        if opening.opened_by == "start":
+            await main.start(Side.CANARY)
+        else:
+            try:
+                await main.migrate(stage)
+            except MigrationFailed as problem:
+                raise broken_migration(stage, problem) from None
+        await main.stores.checkpoint()
+        return entries
+
+    async def _carry(self, work: ScenarioWork, point: int, before: str, after: str) -> dict[int, NodeState]:
+        graph = work.graph
+        groups: dict[tuple[int, object, str], list[Node]] = {}
+        for node in graph.at(point - 1):
+            state = work.states.get(node.number)
+            if node.step == 0 or state is None or not work.automaton.can_reach(node.places, point):
+                continue
+            if node.step == work.automaton.steps and not self._finished_matter(work, point):
+                continue
+            key = state.key or f"node {node.number}"
+            groups.setdefault((node.step, node.places, key), []).append(node)
+        chosen = list(groups.values())
+        if len(chosen) > MOST_ENTRIES:
+            stride = len(chosen) / MOST_ENTRIES
+            chosen = [chosen[int(i * stride)] for i in range(MOST_ENTRIES)]
+            work.left_out.append(
+                f"{len(groups) - MOST_ENTRIES} of {len(groups)} states were not carried over the migration to point {point}"
+            )
+            work.sampled_strength = min(work.sampled_strength or 9, 2)
+        deltas = [work.states[nodes[0].number].delta for nodes in chosen]
+        results = await carry(self.servers, deltas, before, after, self._migrator(point), self._uses_cache(point))
+        entries: dict[int, NodeState] = {}
+        for nodes, result in zip(chosen, results, strict=True):
+            if isinstance(result, MigrationFailed):
+                self._note_failed_migration(work, nodes, point, result)
+                continue
+            if isinstance(result, NotCarried):
+                work.left_out.append(f"a half-done state could not be carried to point {point}")
+                continue
+            work.boundary_merged += len(nodes) - 1
+            number = self._carried_node(work, nodes, point, result)
+            entries[number] = work.states[number]
+        return entries
+
+    def _carried_node(self, work: ScenarioWork, nodes: list[Node], point: int, delta: Delta) -> int:
+        first = nodes[0]
+        state = work.states[first.number]
+        number, _ = work.graph.add(
+            point, first.step, first.places, f"carried {first.number}", (first.number, None), first.prefix
+        )
+        for node in nodes:
+            node.carried = number
+        work.states[number] = NodeState(delta, state.saved, state.names, state.key)
+        return number
+
+    def _note_failed_migration(
+        self, work: ScenarioWork, nodes: list[Node], point: int, failed: MigrationFailed
+    ) -> None:
+        stage = self.contract.stages[self.line.points[point].stage]
+        label = stage.migration.label if stage.migration else "starting the canary"
+        for node in nodes:
+            work.failed_migrations[node.number] = migration_problem(
+                work.automaton.steps, stage.name, label, failed.message
+            )
+
+    def _finished_matter(self, work: ScenarioWork, point: int) -> bool:
+        """Finished scenarios are led over a migration as well: it may fail on what they left, or break a state rule."""
+        return bool(self.contract.databases)
+
+    def _uses_cache(self, point: int) -> bool:
+        stage = self.contract.stages[self.line.points[point].stage]
+        run = stage.migration.run if stage.migration else None
+        caches = [d.name for d in self.contract.databases if d.kind == "redis"]
+        if self.line.points[point].opened_by == "start":
+            return bool(caches)
+        return any(f"{name}.url" in (run or "") for name in caches)
+
+    def _migrator(self, point: int):  # type: ignore[no-untyped-def]
+        opening = self.line.points[point]
+        stage = self.contract.stages[opening.stage]
+
+        async def migrate(stores: Stores) -> None:
+            if opening.opened_by == "start":
+                environment = Environment(self.ground, "boot", stores, Path(self.contract.folder))
+                try:
+                    await environment.start(Side.CANARY)
+                finally:
+                    await environment.stop()
+                return
+            folder = self.ground.work / "migrating"
+            if not folder.exists():
+                from crossfade.world.folder import copy_folder
+
+                await asyncio.to_thread(copy_folder, Path(self.contract.folder), folder)
+            await self.ground.migrate(stage, stores, folder)
+
+        return migrate
+
+    # --- the replays -----------------------------------------------------------------------------------------------
+
+    async def _confirm(self) -> None:
+        found: list[tuple[ScenarioWork, Suspect]] = []
+        for work in self.works:
+            evidence = work.evidence()
+            own = suspects(self.contract, self.line, work.automaton, evidence) if evidence.words else []
+            own = self.telling.with_phases(work, own)
+            found.extend((work, suspect) for suspect in own)
+        found = self.telling.without_duplicates(found)
+        if len(found) > MOST_SUSPECTS:
+            self.telling.not_explored.append(f"{len(found) - MOST_SUSPECTS} further suspicions were not replayed")
+            found = found[:MOST_SUSPECTS]
+        gate = asyncio.Semaphore(2)
+
+        async def one(work: ScenarioWork, suspect: Suspect) -> Confirmed:
+            async with gate:
+                self.hear(Suspected(self.telling.sentence(work, suspect)))
+                return await Replayer(self.ground, self.line, work).confirm(suspect)
+
+        tasks = [asyncio.ensure_future(one(work, suspect)) for work, suspect in found]
+        try:
+            for (work, suspect), task in zip(found, tasks, strict=True):
+                confirmed = await task
+                finding = self.telling.add(work, confirmed)
+                if confirmed.replays == ATTEMPTS:
+                    self.hear(FindingMade(finding))
+                else:
+                    self.hear(Noted(f"not confirmed ({confirmed.replays} of {ATTEMPTS} replays): {finding.message}"))
+                del suspect
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for finding in self.telling.restart_findings():
+            self.hear(FindingMade(finding))
+
+
+def _is_structure(work: ScenarioWork, key: tuple[int, str]) -> bool:
+    """Is a masked place one that hides content (a list, a body, a status) rather than one varying value?"""
+    step, pattern = key
+    if pattern in ("status", "body"):
+        return True
+    for runs in work.pure.values():
+        for run in runs:
+            seen = run.answers[step] if step < len(run.answers) else None
+            if seen is not None and seen.kind == "json":
+                from crossfade.engine.sameness import MISSING, value_at
+
+                value = value_at(seen, pattern.replace("[]", "[0]"))
+                if value is MISSING or isinstance(value, list | dict):
+                    return True
+    return False
+
+
+__all__ = ["Servers", "Timeline", "run_contract"]

@@ -1,0 +1,443 @@
+"""From what a run found to the report: findings with witnesses, what was exercised, the ramp, the verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from datetime import datetime
+from typing import Any
+
+from crossfade import __version__
+from crossfade.engine.answers import Answer, json_text
+from crossfade.engine.causes import Literal
+from crossfade.engine.chance import chance
+from crossfade.engine.findings import (
+    Suspect,
+    advice,
+    also,
+    cause_literals,
+    chance_of,
+    combined,
+    differences,
+    fingerprint,
+    message,
+    rule_of,
+    severity_of,
+    unsafe_rollbacks,
+)
+from crossfade.engine.timeline import Timeline, rollback_stages
+from crossfade.errors import EnvironmentFailed
+from crossfade.model.contract import Contract
+from crossfade.model.history import Placed
+from crossfade.model.ramp import Side
+from crossfade.model.report import (
+    Blame,
+    CauseLiteral,
+    Check,
+    Exercised,
+    Finding,
+    NotCompared,
+    PlanLine,
+    RampStage,
+    Report,
+    Routings,
+    ScenarioExercised,
+    ServiceVersions,
+    Severity,
+    Verdict,
+    Witness,
+    WitnessCall,
+)
+from crossfade.session.calling import Made
+from crossfade.session.confirming import ATTEMPTS, Confirmed
+from crossfade.session.exploring import Trouble
+from crossfade.session.restarts import RestartProblem
+from crossfade.session.work import ScenarioWork
+
+BODY = 4000
+
+
+class Telling:
+    def __init__(
+        self,
+        contract: Contract,
+        line: Timeline,
+        works: list[ScenarioWork],
+        trouble: Trouble,
+        run_id: str,
+        started: datetime,
+    ) -> None:
+        self.contract = contract
+        self.line = line
+        self.works = works
+        self.trouble = trouble
+        self.run_id = run_id
+        self.started = started
+        self.began = time.monotonic()
+        self.begun = False
+        self.plan: tuple[PlanLine, ...] = ()
+        self.environment: dict[str, Any] = {}
+        self.interrupted = ""
+        self.environment_failed: EnvironmentFailed | None = None
+        self.restarts: list[RestartProblem] = []
+        self.not_explored: list[str] = []
+        self.findings: list[Finding] = []
+        self.unstable: list[Finding] = []
+        self._unsafe: dict[int, set[str]] = {}  # stage -> ids of findings that break going back from it
+
+    # --- suspects --------------------------------------------------------------------------------------------------
+
+    def with_phases(self, work: ScenarioWork, found: list[Suspect]) -> list[Suspect]:
+        """Adds what pure runs at later points answer otherwise than at first (blame: phase)."""
+        seen: set[tuple[Side, int]] = set()
+        grouped: dict[tuple[Side, int, int], list[Any]] = {}
+        for side, point, problem in work.phase_problems:
+            grouped.setdefault((side, point, problem.step), []).append(problem)
+        own: list[Suspect] = []
+        for (side, point, step), problems in sorted(grouped.items(), key=lambda item: (item[0][1], item[0][2])):
+            if (side, step) in seen:
+                continue
+            seen.add((side, step))
+            word = (Placed(point, side),) * len(work.scenario.steps)
+            cause = (Literal(step, side, point),)
+            own.append(Suspect(work.index, step, tuple(problems), (cause,), word, (word,), Blame.PHASE, False))
+        return combined([*found, *own])
+
+    def without_duplicates(self, found: list[tuple[ScenarioWork, Suspect]]) -> list[tuple[ScenarioWork, Suspect]]:
+        """The same fault met in several scenarios is replayed in the first only; the others are named."""
+        self._also_in: dict[str, list[str]] = {}
+        kept: list[tuple[ScenarioWork, Suspect]] = []
+        for work, suspect in found:
+            key = fingerprint(self.contract, suspect)
+            names = self._also_in.setdefault(key, [])
+            if not names:
+                kept.append((work, suspect))
+            if work.scenario.name not in names:
+                names.append(work.scenario.name)
+        return kept
+
+    def sentence(self, work: ScenarioWork, suspect: Suspect) -> str:
+        return message(self.contract, work.automaton, suspect)
+
+    def add(self, work: ScenarioWork, confirmed: Confirmed) -> Finding:
+        """The finding of a replayed suspect, kept with the findings or with the unstable ones."""
+        suspect = confirmed.suspect
+        finding = self._finding(work, confirmed)
+        if confirmed.replays == ATTEMPTS:
+            self.findings.append(finding)
+            for stage in unsafe_rollbacks(self.contract, self.line, work.automaton, suspect):
+                self._unsafe.setdefault(stage, set()).add(finding.id)
+        else:
+            self.unstable.append(finding)
+        return finding
+
+    def _finding(self, work: ScenarioWork, confirmed: Confirmed) -> Finding:
+        suspect = confirmed.suspect
+        identity = fingerprint(self.contract, suspect)
+        steps = work.scenario.steps
+        failing = steps[min(suspect.step, len(steps) - 1)]
+        operation = failing.operation
+        if suspect.step >= len(steps):
+            operation = f"{suspect.check} {suspect.problems[0].kind}"
+        return Finding(
+            id=identity,
+            rule=rule_of(suspect),
+            check=suspect.check,
+            blame=suspect.blame,
+            severity=severity_of(suspect),
+            scenario=work.scenario.name,
+            operation=operation,
+            message=message(self.contract, work.automaton, suspect),
+            cause=cause_literals(self.contract, work.automaton, suspect),
+            chance=chance_of(self.contract, self.line, work.automaton, suspect),
+            witness=self._witness(work, confirmed),
+            differences=differences(suspect),
+            also=also(suspect),
+            scenarios=tuple(self._also_in.get(identity, [work.scenario.name])),
+            service=failing.service,
+            advice=advice(self.contract, self.line, work.automaton, suspect),
+            replay=f"crossfade replay {identity}",
+            between_replicas=bool(confirmed.between_replicas),
+            rollback_only=suspect.rollback_only,
+        )
+
+    def _witness(self, work: ScenarioWork, confirmed: Confirmed) -> Witness:
+        suspect = confirmed.suspect
+        path = work.automaton.stages(suspect.word)
+        calls: list[WitnessCall] = []
+        by_step = {made.exchange.step: made for made in confirmed.shown.made} if confirmed.shown else {}
+        for step in confirmed.steps_kept:
+            spec = work.scenario.steps[step]
+            stage, back = path[step]
+            name = self.contract.stages[stage].name
+            made = by_step.get(step)
+            placed = suspect.word[step]
+            version = self.contract.service(spec.service).instance(placed.side).version or ""
+            if made is None:
+                continue
+            calls.append(
+                WitnessCall(
+                    step=spec.name,
+                    operation=spec.operation,
+                    stage=f"rollback from {name}" if back else name,
+                    side=str(placed.side),
+                    version=version,
+                    request=request_text(made),
+                    status=made.answer.status or None if made.answer is not None else None,
+                    body=body_text(made.answer),
+                    outcome="blocked" if made.blocked else "fail" if made.problems or step == suspect.step else "pass",
+                    note="; ".join(problem.message for problem in made.problems),
+                    stable=answer_text(work.judge.alone(step, Side.STABLE)),
+                    canary=answer_text(work.judge.alone(step, Side.CANARY)),
+                )
+            )
+        routing = tuple(
+            (placed.point, str(placed.side)) if step in confirmed.steps_kept else (-1, "")
+            for step, placed in enumerate(suspect.word)
+        )
+        return Witness(
+            work.scenario.name, tuple(calls), routing, confirmed.replays, ATTEMPTS, confirmed.between_replicas
+        )
+
+    def restart_findings(self) -> list[Finding]:
+        """Findings of the restart check; one per side and point, the first scenario that shows it."""
+        known: set[tuple[Side, int]] = set()
+        made: list[Finding] = []
+        for problem in self.restarts:
+            if (problem.side, problem.point) in known:
+                continue
+            known.add((problem.side, problem.point))
+            made.append(self._restart_finding(problem))
+        self.findings.extend(made)
+        return made
+
+    def _restart_finding(self, found: RestartProblem) -> Finding:
+        stages = self.line.stages_at(found.point)
+        stage = self.contract.stages[stages[0] if stages else 0]
+        service = next((s for s in self.contract.services if s.on_ramp), self.contract.services[0])
+        version = service.instance(found.side).version or ""
+        operation, scenario = "start", found.work.scenario.name if found.work else ""
+        text = f"{service.name} {version} started afresh at {stage.name} does not become ready: {found.message}"
+        if found.work is not None and found.problem is not None:
+            operation = found.work.scenario.steps[found.problem.step].operation
+            text = f"{operation} on {service.name} {version} started afresh at {stage.name} {found.message}; the instance kept running does not"
+        identity = hashlib.blake2b(
+            f"restart {found.side} {found.point} {operation}".encode(), digest_size=6
+        ).hexdigest()
+        per_stage = {s.name: 1.0 if i in stages else 0.0 for i, s in enumerate(self.contract.stages)}
+        return Finding(
+            id=identity,
+            rule="phase-restart",
+            check=Check.RESTART,
+            blame=Blame.PHASE,
+            severity=Severity.ERROR,
+            scenario=scenario,
+            operation=operation,
+            message=text,
+            cause=(CauseLiteral("start", str(found.side), stage.name, operation),),
+            chance=chance([{}], per_stage),
+            witness=None,
+            differences=(found.problem.difference,) if found.problem and found.problem.difference else (),
+            scenarios=(scenario,) if scenario else (),
+            service=service.name,
+            advice=f"an instance evicted after `{stage.name}` does not come back as it was: make {version} start on the data as it is there",
+            replay=f"crossfade replay {identity}",
+        )
+
+    # --- the report ------------------------------------------------------------------------------------------------
+
+    def report(self) -> Report:
+        exercised = self._exercised()
+        self.findings.sort(key=self._rank)
+        verdict, reason = self._verdict(exercised)
+        points = self._no_return()
+        return Report(
+            format="1",
+            tool=f"crossfade {__version__}",
+            verdict=verdict,
+            reason=reason,
+            contract=self.contract.file,
+            services=tuple(
+                ServiceVersions(s.name, s.stable.version or "", s.canary.version or "")
+                for s in self.contract.services
+                if s.canary is not None
+            ),
+            ramp=self._ramp(),
+            plan=self.plan,
+            exercised=exercised,
+            findings=tuple(self.findings),
+            unstable=tuple(self.unstable),
+            changed=tuple(change for work in self.works for change in work.judge.changed()),
+            not_compared=tuple(place for work in self.works for place in _not_compared(work)),
+            not_explored=tuple(self._not_explored()),
+            points_of_no_return=points,
+            rollback_until=self.contract.rollback_until,
+            started=self.started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self.began, 2),
+            run=self.run_id,
+            environment={
+                **self.environment,
+                "python": platform.python_version(),
+                "starts_change_data": sorted(
+                    stage for stage in range(len(self.contract.stages)) if self._opened_by_start(stage)
+                ),
+            },
+        )
+
+    def _opened_by_start(self, stage: int) -> bool:
+        return any(point.opened_by == "start" and point.stage == stage for point in self.line.points)
+
+    def _rank(self, finding: Finding) -> tuple[int, int, int, str]:
+        order = [str(b) for b in (Blame.MIXED, Blame.PHASE, Blame.CANARY, Blame.STABLE)]
+        scenarios = [scenario.name for scenario in self.contract.scenarios]
+        where = scenarios.index(finding.scenario) if finding.scenario in scenarios else len(scenarios)
+        return finding.severity is Severity.INFO, order.index(str(finding.blame)), where, finding.id
+
+    def _verdict(self, exercised: Exercised) -> tuple[Verdict, str]:
+        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
+        if errors:
+            return Verdict.UNSAFE, f"{len(errors)} finding{'s' if len(errors) != 1 else ''}"
+        if self.interrupted:
+            return Verdict.UNKNOWN, self.interrupted
+        if self.trouble.lost:
+            return Verdict.UNKNOWN, self.trouble.lost[0]
+        if not exercised.calls or not exercised.scenarios:
+            return Verdict.UNKNOWN, "nothing was exercised"
+        idle = [work.scenario.name for work in self.works if not _answered(work)]
+        if idle:
+            return Verdict.UNKNOWN, f"no call of `{idle[0]}` was answered"
+        thin = [work for work in self.works if work.sampled_strength is not None and work.sampled_strength < 2]
+        if thin:
+            return Verdict.UNKNOWN, f"too little of `{thin[0].scenario.name}` was explored in the time given"
+        return Verdict.SAFE, exercised.guarantee
+
+    def _not_explored(self) -> list[str]:
+        lines = [*self.not_explored, *self.trouble.lost]
+        if self.interrupted:
+            lines.append(f"the run ended early: {self.interrupted}")
+        for work in self.works:
+            lines.extend(f"{work.scenario.name}: {text}" for text in work.left_out)
+        missing = {scenario.name for scenario in self.contract.scenarios} - {work.scenario.name for work in self.works}
+        lines.extend(f"{name}: not run" for name in sorted(missing))
+        return lines
+
+    def _exercised(self) -> Exercised:
+        rows = tuple(self._scenario_row(work) for work in self.works)
+        routings = Routings(
+            sum(row.possible for row in rows), sum(row.explored for row in rows), sum(row.merged for row in rows)
+        )
+        calls = sum(row.calls for row in rows)
+        exact = all(row.regime == "exact" for row in rows)
+        if not rows:
+            guarantee = "nothing was explored"
+        elif exact:
+            guarantee = (
+                f"exact: all {routings.possible:,} routings of {len(rows)} scenario{'s' if len(rows) != 1 else ''}"
+            )
+            stores = [name for name in self.environment if name in {d.name for d in self.contract.databases}]
+            if any(work.merged_used or work.boundary_merged for work in self.works) and stores:
+                guarantee += f" (states told apart by {', '.join(stores)})"
+        else:
+            guarantee = next(row.guarantee for row in rows if row.regime != "exact")
+        return Exercised(rows, routings, calls, guarantee)
+
+    def _scenario_row(self, work: ScenarioWork) -> ScenarioExercised:
+        possible = work.automaton.count()
+        explored = min(possible, work.graph.count_explored())
+        merged = max(0, explored - work.runs)
+        if work.exact and not self.interrupted:
+            explored = possible
+            regime, guarantee = "exact", f"exact: all {possible:,} routings"
+            merged = max(0, possible - work.runs)
+            if work.merged_used or work.boundary_merged:
+                guarantee += f", {merged:,} of them by reaching a state already explored"
+            if work.rechecked:
+                agreed = work.rechecked - work.wrong_merges
+                guarantee += f"; {agreed} of {work.rechecked} merged routings run again on their own agreed"
+        else:
+            regime = "sampled"
+            strength = work.sampled_strength or 1
+            guarantee = (
+                f"sampled: {explored:,} of {possible:,} routings; every choice of sides for any {strength} calls"
+                if strength > 1
+                else f"sampled: {explored:,} of {possible:,} routings, no guarantee"
+            )
+        return ScenarioExercised(
+            work.scenario.name,
+            len(work.scenario.steps),
+            possible,
+            explored,
+            merged,
+            work.runs,
+            work.calls,
+            regime,
+            guarantee,
+            work.isolation,
+            round(work.seconds, 2),
+        )
+
+    def _ramp(self) -> tuple[RampStage, ...]:
+        back = rollback_stages(self.contract)
+        measured = bool(self.works) and not self.interrupted
+        stages = []
+        for index, stage in enumerate(self.contract.stages):
+            epoch = self.line.epoch_of(index)
+            sides = {side for s in self.contract.services if s.on_ramp for side in epoch.live[s.name]}
+            broken = tuple(sorted(self._unsafe.get(index, ())))
+            stages.append(
+                RampStage(
+                    stage.name,
+                    stage.weight,
+                    dict(stage.weights),
+                    str(stage.phase),
+                    stage.migration.label if stage.migration else None,
+                    epoch.number,
+                    tuple(str(side) for side in Side if side in sides),
+                    index in back,
+                    None if index not in back or not measured else not broken,
+                    broken,
+                )
+            )
+        return tuple(stages)
+
+    def _no_return(self) -> tuple[str, ...]:
+        """The first stage after which going back to stable loses or breaks something."""
+        return tuple(self.contract.stages[stage].name for stage in sorted(self._unsafe)[:1])
+
+
+def _answered(work: ScenarioWork) -> bool:
+    return any(seen is not None and seen.status for runs in work.pure.values() for run in runs for seen in run.answers)
+
+
+def _not_compared(work: ScenarioWork) -> list[NotCompared]:
+    return [
+        NotCompared(work.scenario.name, work.scenario.steps[step].name, pattern, "differs between identical runs")
+        for step, pattern in sorted(work.noise.masked)
+    ]
+
+
+def request_text(made: Made) -> str:
+    request = made.exchange.request
+    if request is None:
+        return ""
+    body = request.body.decode("utf-8", "replace")
+    return f"{request.method} {request.target}" + (f" {body[:BODY]}" if body else "")
+
+
+def body_text(seen: Answer | None) -> str:
+    if seen is None:
+        return ""
+    if seen.status == 0:
+        return seen.failure
+    if seen.kind == "json":
+        return json_text(seen.body, BODY)
+    if seen.kind == "binary":
+        return f"<{len(seen.body)} bytes>"
+    return str(seen.body or "")[:BODY]
+
+
+def answer_text(seen: Answer | None) -> str | None:
+    if seen is None:
+        return None
+    return f"{seen.status} {body_text(seen)}".strip()
