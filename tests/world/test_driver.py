@@ -212,6 +212,7 @@ def test_not_modified_has_no_body_whatever_length_it_names() -> None:
         ("deflate, gzip", gzip.compress(zlib.compress(b"hello world"))),
         ("br", b"hello world"),
     ],
+    ids=["gzip", "two members", "zlib", "bare deflate", "both", "unknown"],
 )
 def test_a_packed_body_is_unpacked(coding: str, packed: bytes) -> None:
     answer = answered(b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\n\r\n" % coding.encode() + packed)
