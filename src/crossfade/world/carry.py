@@ -250,17 +250,14 @@ class _Work:
         at = {(row.database, row.table, row.key): row.at for row in old.rows}
         last = max(at.values(), default=0.0)
         order = {place: number for number, place in enumerate(at)}
+
+        def position(row: RowChange) -> tuple[int, str, str, str]:
+            place = (row.database, row.table, row.key)
+            return (order.get(place, len(order)), *place)
+
         timed = [
             msgspec.structs.replace(row, at=at.get((row.database, row.table, row.key), last))
-            for row in sorted(
-                rows,
-                key=lambda row: (
-                    row.database,
-                    row.table,
-                    order.get((row.database, row.table, row.key), len(order)),
-                    row.key,
-                ),
-            )
+            for row in sorted(rows, key=position)
         ]
         return Delta(tuple(timed), old.keys if keys is None else tuple(keys), old.complete)
 

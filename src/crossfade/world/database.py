@@ -177,7 +177,13 @@ class PostgresDatabase:
                 value = fields.get(column)
                 if isinstance(value, int):
                     reached[str(sequence)] = max(value, reached.get(str(sequence), value))
-        changes = [[row.table, row.before, row.after] for row in rows]
+        # removed rows last, and children before their parents: it matters where foreign keys stay in force
+        written = [row for row in rows if row.after is not None]
+        removed = [row for row in reversed(rows) if row.after is None]
+        changes = [
+            [row.table, row.before, row.after]
+            for row in ([*removed, *written] if self._superuser else [*written, *removed])
+        ]
         return msgspec.json.encode(changes).decode(), msgspec.json.encode(reached).decode()
 
     async def _drop_strangers(self, connection: asyncpg.Connection) -> list[str]:
@@ -435,7 +441,8 @@ SELECT 'class' AS kind, n.nspname::text AS a, c.relname::text AS b, c.relkind::t
             WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid) END AS d
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_IN_USER_SCHEMA}
 UNION ALL SELECT 'column', n.nspname, c.relname, a.attname, concat_ws(' ', a.attnum,
-       format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid))
+       format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+       pg_get_expr(d.adbin, d.adrelid))
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE {_IN_USER_SCHEMA} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')

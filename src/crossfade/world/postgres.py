@@ -108,12 +108,19 @@ class PostgresServer:
             else "TEMPLATE template0 ENCODING 'UTF8'"
         )
         self._ledger.add_database(self.admin_url, name)
+        try:
+            await self._create(f"CREATE DATABASE {undo.quoted(name)} {source}", template)
+        except BaseException:
+            self._ledger.remove_database(self.admin_url, name)  # a name that is taken is not ours to remove
+            raise
         self._made.append(name)
+
+    async def _create(self, command: str, template: str | None) -> None:
         for attempt in range(5):
             try:
                 if template:
                     await self.disconnect_all(template)
-                await self._command(f"CREATE DATABASE {undo.quoted(name)} {source}")
+                await self._command(command)
                 return
             except asyncpg.ObjectInUseError:
                 if attempt == 4:

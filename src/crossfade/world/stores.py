@@ -35,8 +35,9 @@ class Changes(msgspec.Struct, frozen=True):
     restored: bool = True  # false: the base could not be brought back; go on in a new environment
 
     def delta(self, onto: Delta | None = None) -> Delta:
-        """The net change; `onto` is the delta that was applied before the run. Rows that ended as they began are left
-        out. Where the key is the whole row (no primary key) several entries with one key are several rows."""
+        """The net change, rows in the order they were first touched; `onto` is the delta that was applied before the
+        run. Rows that ended as they began are left out. Where the key is the whole row (no primary key) several
+        entries with one key are several rows."""
         start = onto or Delta()
         slots: dict[tuple[str, str, str], list[RowChange]] = {}
         for row in start.rows:
@@ -44,7 +45,7 @@ class Changes(msgspec.Struct, frozen=True):
         for entry in self.log:
             change = RowChange(entry.database, entry.table, entry.key, entry.before, entry.after, entry.at)
             _merge(slots.setdefault((entry.database, entry.table, entry.key), []), change)
-        rows = (row for place in sorted(slots, key=lambda place: place[:2]) for row in slots[place])
+        rows = (row for slot in slots.values() for row in slot)
         kept = tuple(row for row in rows if row.before != row.after)
         return Delta(kept, self.keys, self.complete and start.complete)
 

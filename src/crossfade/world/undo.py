@@ -2,8 +2,8 @@
 
 A schema `crossfade` holds the log (unlogged tables), what is known of each table, and three functions: `remember` (the
 trigger), `rewind` (reads the log and undoes it, newest first, in one call), `put` (writes given row images and
-remembers what they replaced). A row is kept twice: as JSON, to be read, and as PostgreSQL's own record text, which restores
-every type exactly (a JSON `null` in a json column, hstore, infinities). Undoing runs with
+remembers what they replaced). A row is kept twice: as JSON, to be read, and as PostgreSQL's own record text, which
+restores every type exactly (a JSON `null` in a json column, hstore, infinities). Undoing runs with
 `session_replication_role = replica`, so no foreign key, user trigger or log trigger fires; where the role may not set
 that, triggers see the setting `crossfade.quiet` instead and user triggers fire.
 
@@ -261,7 +261,7 @@ CREATE SCHEMA crossfade;
 GRANT USAGE ON SCHEMA crossfade TO PUBLIC;
 CREATE UNLOGGED TABLE crossfade.log (n bigserial, relid int8, before text, after text, was text, becomes text,
                                      note text, at timestamptz NOT NULL DEFAULT clock_timestamp());
-CREATE UNLOGGED TABLE crossfade.applied (n bigserial, relid int8, was text, becomes text);
+CREATE UNLOGGED TABLE crossfade.applied (LIKE crossfade.log INCLUDING DEFAULTS);
 CREATE TABLE crossfade.tables (relid int8 PRIMARY KEY, label text, keyed bool, insert_row text, update_row text,
                                delete_row text, find_row text, as_record text);
 """
@@ -288,7 +288,8 @@ BEGIN
   RETURN NULL;
 END $body$;
 
-CREATE OR REPLACE FUNCTION crossfade.remember_all() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS $body$
+CREATE OR REPLACE FUNCTION crossfade.remember_all() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER $SETTINGS AS
+$body$
 DECLARE kept text; number int8; rows int8; place text := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
 BEGIN
   IF current_setting('crossfade.quiet', true) = 'on' THEN RETURN NULL; END IF;
@@ -318,29 +319,63 @@ BEGIN
   END IF;
 END $body$;
 
-CREATE OR REPLACE FUNCTION crossfade.rewind() RETURNS SETOF crossfade.log LANGUAGE plpgsql
-  $SETTINGS $REPLICA SET lock_timeout = '$LOCK' SET crossfade.quiet = 'on' AS $body$
-DECLARE entry crossfade.log; applied crossfade.applied; t crossfade.tables;
+-- Where foreign keys cannot be switched off: what one forbids is tried again after the rest, each table in order.
+CREATE OR REPLACE FUNCTION crossfade.undo_all(entries crossfade.log[]) RETURNS void LANGUAGE plpgsql AS $body$
+DECLARE entry crossfade.log; later crossfade.log[]; held int8[];
 BEGIN
+  WHILE cardinality(entries) > 0 LOOP
+    later := '{}';
+    held := '{}';
+    FOREACH entry IN ARRAY entries LOOP
+      IF entry.relid = ANY (held) THEN
+        later := later || entry;
+        CONTINUE;
+      END IF;
+      BEGIN
+        PERFORM crossfade.undo(entry.relid, entry.was, entry.becomes);
+      EXCEPTION WHEN foreign_key_violation THEN
+        later := later || entry;
+        held := held || entry.relid;
+      END;
+    END LOOP;
+    IF cardinality(later) = cardinality(entries) THEN RAISE 'foreign keys forbid it'; END IF;
+    entries := later;
+  END LOOP;
+END $body$;
+
+CREATE OR REPLACE FUNCTION crossfade.rewind() RETURNS SETOF crossfade.log LANGUAGE plpgsql
+  $SETTINGS $REPLICA SET lock_timeout = '$LOCK' AS $body$
+DECLARE entry crossfade.log; entries crossfade.log[];
+        free bool := current_setting('session_replication_role') = 'replica';
+BEGIN
+  PERFORM set_config('crossfade.quiet', 'on', true);
   FOR entry IN WITH gone AS (DELETE FROM crossfade.log RETURNING *) SELECT * FROM gone ORDER BY n DESC LOOP
     IF entry.note IS NULL THEN
-      PERFORM crossfade.undo(entry.relid, entry.was, entry.becomes);
+      IF free THEN PERFORM crossfade.undo(entry.relid, entry.was, entry.becomes);
+      ELSE entries := entries || entry;
+      END IF;
     ELSIF entry.was IS NOT NULL THEN
-      SELECT * INTO t FROM crossfade.tables WHERE relid = entry.relid;
       EXECUTE format('SELECT crossfade.undo(%s, was, NULL) FROM %s', entry.relid, entry.was);
       EXECUTE 'DROP TABLE ' || entry.was;
     END IF;
     RETURN NEXT entry;
   END LOOP;
-  FOR applied IN WITH gone AS (DELETE FROM crossfade.applied RETURNING *) SELECT * FROM gone ORDER BY n DESC LOOP
-    PERFORM crossfade.undo(applied.relid, applied.was, applied.becomes);
+  FOR entry IN WITH gone AS (DELETE FROM crossfade.applied RETURNING *) SELECT * FROM gone ORDER BY n DESC LOOP
+    IF free THEN PERFORM crossfade.undo(entry.relid, entry.was, entry.becomes);
+    ELSE entries := entries || entry;
+    END IF;
   END LOOP;
+  PERFORM crossfade.undo_all(entries);
 END $body$;
 
+-- Rows make way before others are written, so that unique values can change hands.
 CREATE OR REPLACE FUNCTION crossfade.put(changes json, reached json) RETURNS void LANGUAGE plpgsql
-  $SETTINGS $REPLICA SET lock_timeout = '$LOCK' SET crossfade.quiet = 'on' AS $body$
+  $SETTINGS $REPLICA SET lock_timeout = '$LOCK' AS $body$
 DECLARE change json; t crossfade.tables; wanted text; present text; shown text; sequence record; reach int8;
+        free bool := current_setting('session_replication_role') = 'replica';
+        relids int8[] := '{}'; images text[] := '{}'; i int;
 BEGIN
+  PERFORM set_config('crossfade.quiet', 'on', true);
   FOR change IN SELECT * FROM json_array_elements(changes) LOOP
     SELECT * INTO t FROM crossfade.tables WHERE label = change->>0;
     IF t.relid IS NULL THEN RAISE EXCEPTION 'no table %', change->>0 USING ERRCODE = 'undefined_table'; END IF;
@@ -348,12 +383,27 @@ BEGIN
     present := NULL;
     IF t.keyed OR change->>2 IS NULL THEN EXECUTE t.find_row INTO present, shown USING wanted; END IF;
     IF change->>2 IS NULL THEN wanted := NULL; END IF;
-    IF present IS NOT DISTINCT FROM wanted THEN CONTINUE;
-    ELSIF present IS NULL THEN EXECUTE t.insert_row USING wanted;
-    ELSIF wanted IS NULL THEN EXECUTE t.delete_row USING present;
-    ELSE EXECUTE t.update_row USING wanted, present;
+    IF present IS NOT DISTINCT FROM wanted THEN CONTINUE; END IF;
+    IF free OR wanted IS NULL THEN
+      IF present IS NOT NULL THEN
+        EXECUTE t.delete_row USING present;
+        INSERT INTO crossfade.applied (relid, was) VALUES (t.relid, present);
+      END IF;
+      IF wanted IS NOT NULL THEN
+        relids := relids || t.relid;
+        images := images || wanted;
+      END IF;
+    ELSE
+      IF present IS NULL THEN EXECUTE t.insert_row USING wanted;
+      ELSE EXECUTE t.update_row USING wanted, present;
+      END IF;
+      INSERT INTO crossfade.applied (relid, was, becomes) VALUES (t.relid, present, wanted);
     END IF;
-    INSERT INTO crossfade.applied (relid, was, becomes) VALUES (t.relid, present, wanted);
+  END LOOP;
+  FOR i IN 1 .. cardinality(relids) LOOP
+    SELECT * INTO t FROM crossfade.tables WHERE relid = relids[i];
+    EXECUTE t.insert_row USING images[i];
+    INSERT INTO crossfade.applied (relid, becomes) VALUES (t.relid, images[i]);
   END LOOP;
   FOR sequence IN SELECT key::oid AS oid, value::int8 AS reach FROM json_each_text(reached) LOOP
     EXECUTE format('SELECT last_value FROM %s', sequence.oid::regclass) INTO reach;
