@@ -45,9 +45,9 @@ def planted(scenario: str, word: Word) -> tuple[str, str] | None:
     match scenario:
         case "a note reaches the courier" if sides == "CS":
             return "read", "body.note"
-        case "an order is paid" if word[1] == (CONTRACTED, "S"):
+        case "an order is paid by invoice" if word[1] == (CONTRACTED, "S"):
             return "pay", "status"
-        case "an order is paid" if word[1][0] < BACKFILLED and word[0][0] == BEFORE and sides[2] == "C":
+        case "an order is paid by card" if word[0][0] == BEFORE and sides[1] == "C":
             return "read", "body.currency"
         case "the quoted price is charged" if sides in ("SC", "CS"):
             return "create", "body.amount"
@@ -118,7 +118,7 @@ class _Run:
     def call(self, addresses: dict[str, str], step: Step, side: str) -> None:
         request = template.filled_value({"path": step.path, "json": step.json}, self.variables)
         text = json.dumps(request).replace("C3", f"C3x{self.number}")
-        own = json.loads(re.sub(r"\b(ada|ben|cleo|dora|emil)\b", rf"\1-{self.number}", text))
+        own = json.loads(re.sub(r"\b(ada|ben|cleo|dora|emil|fay)\b", rf"\1-{self.number}", text))
         status, body = _answer(addresses[side] + own["path"], step.method, own["json"])
         for name, expression in step.save.items():
             self.variables[name] = body[expression.source.removeprefix("body.")]

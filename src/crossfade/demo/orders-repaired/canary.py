@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 # The note is still read where 1.2.3 keeps it: both write that column, so no update of either is ever missed.
 # 1.4.0 may read it from the details, once no 1.2.3 can come back.
-COLUMNS = "id, customer, sku, quantity, amount, currency, note, status, created_at"
+COLUMNS = "id, customer, sku, quantity, amount, currency, note, method, status, created_at"
 
 
 @asynccontextmanager
@@ -56,11 +56,12 @@ async def create(request: Request) -> JSONResponse:
     """An order at the price the customer was shown, or at the list price."""
     wish = await request.json()
     price = wish.get("price") or await price_of(request, wish["sku"])
+    method = wish.get("method", "invoice")
     price_cents = wish.get("price_cents") or price * 100
     note = wish.get("note")
     order = await request.app.state.database.fetchrow(
-        "insert into orders (customer, sku, quantity, amount, currency, note, details) "
-        f"values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}",
+        "insert into orders (customer, sku, quantity, amount, currency, note, details, method, status) "
+        f"values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning {COLUMNS}",
         wish["customer"],
         wish["sku"],
         wish["quantity"],
@@ -68,6 +69,8 @@ async def create(request: Request) -> JSONResponse:
         wish.get("currency", "EUR"),
         note,
         json.dumps({"note": note} if note is not None else {}),
+        method,
+        "paid" if method == "card" else "open",
     )
     return JSONResponse(shown(order), 201)
 

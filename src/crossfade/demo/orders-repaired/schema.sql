@@ -11,6 +11,7 @@ create table orders (
     quantity    integer not null,
     amount      integer not null,                     -- cents
     note        text,                                 -- for the courier
+    method      text not null default 'invoice',      -- invoice, card
     status      text not null default 'open',         -- open, paid
     created_at  timestamptz not null default now(),
     last_change timestamptz                           -- read by the old nightly export

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 # The note lives among the details now; orders of 1.2.3 have it in its old column.
 COLUMNS = (
-    "id, customer, sku, quantity, amount, currency, coalesce(details ->> 'note', note) as note, status, created_at"
+    "id, customer, sku, quantity, amount, currency, coalesce(details ->> 'note', note) as note, "
+    "method, status, created_at"
 )
 
 
@@ -55,15 +56,18 @@ async def create(request: Request) -> JSONResponse:
     """An order at the price the customer was shown, or at the list price."""
     wish = await request.json()
     price = wish.get("price") or await price_of(request, wish["sku"])
+    method = wish.get("method", "invoice")
     order = await request.app.state.database.fetchrow(
-        "insert into orders (customer, sku, quantity, amount, currency, details) "
-        f"values ($1, $2, $3, $4, $5, $6) returning {COLUMNS}",
+        "insert into orders (customer, sku, quantity, amount, currency, details, method, status) "
+        f"values ($1, $2, $3, $4, $5, $6, $7, $8) returning {COLUMNS}",
         wish["customer"],
         wish["sku"],
         wish["quantity"],
         price * wish["quantity"],
         wish.get("currency", "EUR"),
         json.dumps({"note": wish["note"]} if "note" in wish else {}),
+        method,
+        "paid" if method == "card" else "open",
     )
     return JSONResponse(shown(order), 201)
 

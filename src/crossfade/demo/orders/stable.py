@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-COLUMNS = "id, customer, sku, quantity, amount, note, status, created_at"
+COLUMNS = "id, customer, sku, quantity, amount, note, method, status, created_at"
 
 
 @asynccontextmanager
@@ -51,13 +51,17 @@ async def create(request: Request) -> JSONResponse:
     """An order at the price the customer was shown, or at the list price."""
     wish = await request.json()
     price = wish.get("price") or await price_of(request, wish["sku"])
+    method = wish.get("method", "invoice")
     order = await request.app.state.database.fetchrow(
-        f"insert into orders (customer, sku, quantity, amount, note) values ($1, $2, $3, $4, $5) returning {COLUMNS}",
+        "insert into orders (customer, sku, quantity, amount, note, method, status) "
+        f"values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}",
         wish["customer"],
         wish["sku"],
         wish["quantity"],
         price * 100 * wish["quantity"],
         wish.get("note"),
+        method,
+        "paid" if method == "card" else "open",
     )
     return JSONResponse(shown(order), 201)
 
