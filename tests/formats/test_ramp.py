@@ -303,3 +303,13 @@ def test_reading_a_contract_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_file_that_is_something_else_stops_early(folder: Path) -> None:
+    text = screen("services:\n" + "".join(f"  s{n}: {{}}\n" for n in range(500)))
+    assert text.count("error: ") == 10
+    assert text.endswith("... and 90 more problems in ramp.yaml")
+
+
+def test_a_very_long_command_is_refused(folder: Path) -> None:
+    assert "a command over 100,000 characters" in screen(SERVICES.replace("./orders", "x" * 100_001) + RAMP + SCENARIOS)

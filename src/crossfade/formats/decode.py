@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.formats.fields import FIELDS, SYNONYMS, WHAT
-from crossfade.formats.source import Problem, Source
+from crossfade.formats.source import Problem, Source, error_of
 from crossfade.formats.tree import Node, did_you_mean, place, plain_value
 from crossfade.model import expression, template
 from crossfade.model.expression import Expression, ExpressionError
@@ -26,6 +26,8 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) *(ms|s|m|min)?\Z")
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) *(%?)\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 LONGEST_WAIT = 86_400.0  # seconds
+LONGEST_COMMAND = 100_000  # characters
+MOST_PROBLEMS_READ = 100
 
 
 class Reading:
@@ -40,7 +42,13 @@ class Reading:
         return place(self.source, node)
 
     def problem(self, node: Node, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(message, self.place(node), hint))
+        self.found(message, self.place(node), hint)
+
+    def found(self, message: str, at: Position, hint: str) -> None:
+        """Goes on after a problem, but not after a hundred: then the file is something else."""
+        self.problems.append(Problem(message, at, hint))
+        if len(self.problems) >= MOST_PROBLEMS_READ:
+            raise error_of(self.source, self.problems)
 
     def within(self, node: Node, offset: int, length: int, message: str, hint: str = "") -> None:
         """A problem at some characters of a text (or at the whole of it, where quotes or lines hide the place)."""
@@ -50,9 +58,9 @@ class Reading:
         start = at.column - 1 + shift
         wanted = node.text[offset : offset + length]
         if "\n" in node.text or (wanted and line[start : start + length] != wanted) or at.length < shift:
-            self.problems.append(Problem(message, at, hint))
+            self.found(message, at, hint)
         else:
-            self.problems.append(Problem(message, self.source.position(at.line, start + 1, length), hint))
+            self.found(message, self.source.position(at.line, start + 1, length), hint)
 
     # Scalars
 
@@ -61,6 +69,9 @@ class Reading:
         text = self.text(node, what)
         if text is not None and not text.strip():
             self.problem(node, f"{what} is empty", "write a command, or leave it out")
+            return None
+        if text is not None and len(text) > LONGEST_COMMAND:
+            self.problem(node, f"a command over {LONGEST_COMMAND:,} characters", "put it into a script")
             return None
         try:
             shlex.split(template.PATTERN.sub("x", text or ""))
@@ -262,6 +273,8 @@ class Reading:
                 self.problem(node, f"`{text}` may not be read", "check its permissions")
             else:
                 return text
+        except PermissionError:
+            self.problem(node, f"`{text}` may not be read", "check the permissions of the directories above it")
         except (OSError, ValueError):
             self.problem(node, "this is no path of a file")
         return None
@@ -283,11 +296,13 @@ class Reading:
     def near_file(self, path: Path) -> str:
         """Did you mean a neighbour? Looks in the directory the path names, and in the contract's folder."""
         for folder in (path.parent, self.folder):
-            if folder.is_dir():
-                hint = did_you_mean(path.name, sorted(entry.name for entry in folder.iterdir())[:1000])
-                if hint:
-                    found = folder / hint.split("`")[1]
-                    return f"did you mean `{os.path.relpath(found, self.folder)}`?"
+            try:
+                names = sorted(os.listdir(folder))
+            except OSError:
+                continue
+            if near := did_you_mean(path.name, names):
+                found = folder / near.split("`")[1]
+                return f"did you mean `{os.path.relpath(found, self.folder)}`?"
         return ""
 
     def from_folder(self) -> str:
@@ -378,6 +393,8 @@ def calm_expression(
         return f"unexpected `{found[1]}` in the expression", hint, found[1]
     if "Syntax error" in reason:
         return "this is no expression", hint or "expressions are CEL: `status == 200 && body.amount > 0`", ""
+    if "recursion limit" in reason or "codepoint limit" in reason:
+        return "an expression that is too long or nested too deep", "split it into a list of several", ""
     return f"this expression cannot work: {reason}", hint, ""
 
 

@@ -68,7 +68,7 @@ def _stages(
         return ()
     if node.kind == "list" and not node.value:
         reading.problem(contract.key("ramp"), "the ramp has no stage", "add `- stage: before`")
-    stages: list[Stage] = []
+    stages: dict[str, Stage] = {}
     weights = {service.name: 0.0 for service in services if service.on_ramp}
     phase = Phase.BEFORE
     for item in reading.items(node, "`ramp`"):
@@ -80,15 +80,16 @@ def _stages(
         phase = _phase(reading, fields, phase)
         migration = _migration(reading, fields, databases)
         if name is not None:
-            stages.append(Stage(name, weights, phase, migration, reading.place(fields.value("stage") or item)))
-    return tuple(stages)
+            position = reading.place(fields.value("stage") or item)
+            stages[name] = Stage(name, weights, phase, migration, position)
+    return tuple(stages.values())
 
 
-def _stage_name(reading: Reading, fields: Fields, stages: list[Stage]) -> str | None:
+def _stage_name(reading: Reading, fields: Fields, stages: dict[str, Stage]) -> str | None:
     node = fields.value("stage")
     name = reading.name(node, "`stage`") if node else None
-    if node and name in [stage.name for stage in stages]:
-        first = next(stage.position for stage in stages if stage.name == name)
+    if node and name in stages:
+        first = stages[name].position
         line = f"line {first.line} has it already" if first else ""
         reading.problem(node, f"two stages are named `{name}`", line)
         return None
@@ -111,28 +112,28 @@ def _weights(
                 _not_on_ramp(reading, key, before, services)
     else:
         named = dict.fromkeys(before, node)
+    if node.kind != "map":
+        common = reading.weight(node)
+        values = dict.fromkeys(before, common)
+    else:
+        values = {name: reading.weight(value) for name, value in named.items()}
     weights = dict(before)
-    values = {node: reading.weight(node) for node in {id(node): node for node in named.values()}.values()}
-    if node.kind != "map" and not named:  # no service could be read: the weight is still checked
-        reading.weight(node)
-    for name, value_node in named.items():
-        value = values[value_node]
+    for name, value in values.items():
         if value is None:
             continue
-        if value < before[name]:
-            shown = f"{_percent(before[name])} to {_percent(value)}"
-            hint = "weights rise along the ramp; the way back is `rollback`"
-            reading.problem(value_node, f"the weight falls from {shown}", hint)
-        else:
+        if value >= before[name]:
             weights[name] = value
+        else:
+            message = f"the weight falls from {_percent(before[name])} to {_percent(value)}"
+            hint = "weights rise along the ramp; the way back is `rollback`"
+            reading.problem(named[name], message, hint)
     return weights
 
 
 def _not_on_ramp(reading: Reading, key: Node, before: dict[str, float], services: tuple[Service, ...]) -> None:
     if key.text in [service.name for service in services]:
-        reading.problem(
-            key, f"`{key.text}` is not on the ramp", "only a service with `stable` and `canary` has a weight"
-        )
+        hint = "only a service with `stable` and `canary` has a weight"
+        reading.problem(key, f"`{key.text}` is not on the ramp", hint)
     elif before:
         hint = did_you_mean(key.text, before) or f"on the ramp: {', '.join(before)}"
         reading.problem(key, f"unknown service `{key.text}`", hint)

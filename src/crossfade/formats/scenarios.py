@@ -41,44 +41,46 @@ def scenarios_of(reading: Reading, contract: Fields, services: tuple[Service, ..
     if node.kind == "list" and not node.value:
         reading.problem(contract.key("scenarios"), "there is no scenario", "add `- name: ...` with `steps:`")
     scenarios: list[Scenario] = []
+    names: set[str] = set()
     for item in reading.items(node, "`scenarios`"):
         if item.kind == "map" and (key := next((key for key, _ in item.value if key.text == "arazzo"), None)):
             reading.problem(key, "Arazzo documents are not supported yet", "write the calls as `steps:`")
             continue
         fields = Fields(reading, item, "scenario")
-        if fields.is_map and (scenario := _scenario(reading, fields, scenarios, services)) is not None:
+        if fields.is_map and (scenario := _scenario(reading, fields, names, services)) is not None:
             scenarios.append(scenario)
+            names.add(scenario.name)
     return tuple(scenarios)
 
 
-def _scenario(
-    reading: Reading, fields: Fields, before: list[Scenario], services: tuple[Service, ...]
-) -> Scenario | None:
+def _scenario(reading: Reading, fields: Fields, before: set[str], services: tuple[Service, ...]) -> Scenario | None:
     name_node, steps_node = fields.value("name"), fields.value("steps")
     name = reading.name(name_node, "`name`") if name_node else None
-    if name_node and name in [scenario.name for scenario in before]:
+    if name_node and name in before:
         reading.problem(name_node, f"two scenarios are named `{name}`", "give each its own name")
     steps: list[Step] = []
-    saved: list[str] = []
+    names: set[str] = set()
+    saved: dict[str, None] = {}  # in the order they are saved
     if steps_node and steps_node.kind == "list" and not steps_node.value:
         reading.problem(fields.key("steps"), "a scenario without a step", "add `- call: GET /...`")
     for item in reading.items(steps_node, "`steps`") if steps_node else ():
         part = Fields(reading, item, "step")
         if part.is_map:
-            step = _step(reading, part, steps, saved, services)
-            saved.extend(variable for variable in step.save if variable not in saved)
+            step = _step(reading, part, names, tuple(saved), services)
+            saved.update(dict.fromkeys(step.save))
+            names.add(step.name)
             steps.append(step)
     return Scenario(name, tuple(steps), reading.place(name_node)) if name_node and name else None
 
 
 def _step(
-    reading: Reading, fields: Fields, before: list[Step], saved: list[str], services: tuple[Service, ...]
+    reading: Reading, fields: Fields, before: set[str], saved: tuple[str, ...], services: tuple[Service, ...]
 ) -> Step:
     """A step that could not be read completely is still one, so that what it saves is known to the next."""
     call_node, name_node = fields.value("call"), fields.value("step")
     method, path = _call(reading, call_node) if call_node else ("GET", "/")
     name = (reading.name(name_node, "`step`") if name_node else None) or (call_node.text.strip() if call_node else "")
-    if name and name in [step.name for step in before]:
+    if name and name in before:
         hint = "give it another name" if name_node else "name this one with `step:`"
         reading.problem(name_node or call_node or fields.node, f"two steps are named `{name}`", hint)
     fields.only_one("json", "form", "body")

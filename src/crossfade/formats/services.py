@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from crossfade.formats.decode import Fields, Reading
 from crossfade.formats.tree import Node
@@ -11,7 +12,7 @@ from crossfade.model.contract import Database, Instance, Service
 
 _POSTGRES_URL = re.compile(r"postgres(ql)?(\+\w+)?://\S+\Z")
 _REDIS_URL = re.compile(r"rediss?://\S+\Z|unix://\S+\Z")
-_HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?\Z")
+_HTTP_URL = re.compile(r"https?://[^\s/$]+(/[^\s$]*)?\Z")
 _NO_PATH = "an HTTP path such as `/healthz`; leave it out to wait for the open port"
 _WAYS = ("run", "url", "compose")
 
@@ -95,15 +96,16 @@ def services_of(reading: Reading, contract: Fields, databases: tuple[Database, .
         return ()
     before = len(reading.problems)
     entries = reading.entries(node, "`services`")
-    names = [key.text for key, _ in entries]
+    addresses = _Addresses([key.text for key, _ in entries], databases)
+    stores = {database.name for database in databases}
     found = []
     for key, value in entries:
         if not reading.identifier(key, "a service"):
             continue
-        if key.text in [database.name for database in databases]:
+        if key.text in stores:
             hint = f"`${{{key.text}.url}}` would mean both: rename one"
             reading.problem(key, f"`{key.text}` names a service and a database", hint)
-        found.append(_service(reading, key, value, _Addresses(tuple(names), databases)))
+        found.append(_service(reading, key, value, addresses))
     if len(reading.problems) == before and not any(service.on_ramp for service in found):
         hint = "give one service a `stable:` and a `canary:`"
         reading.problem(contract.key("services"), "no service is on the ramp", hint)
@@ -114,14 +116,12 @@ class _Addresses:
     """The names texts of a service may use: `port`, `version`, `python` (the interpreter) and the databases' addresses.
     Those of other services are not supported yet."""
 
-    def __init__(self, services: tuple[str, ...], databases: tuple[Database, ...]) -> None:
+    def __init__(self, services: Iterable[str], databases: tuple[Database, ...]) -> None:
         self.services = {f"{name}.url" for name in services}
         self.known = ("port", "version", "python", *(f"{database.name}.url" for database in databases))
 
     def check(self, reading: Reading, node: Node) -> None:
-        named = (
-            {match.group(1): match for match in template.PATTERN.finditer(node.text)} if node.kind == "scalar" else {}
-        )
+        named = {match.group(1): match for match in template.PATTERN.finditer(node.text)}
         calling = self.services & named.keys()
         for name in sorted(calling):
             match = named[name]

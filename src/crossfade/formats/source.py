@@ -18,6 +18,7 @@ from crossfade.model.ramp import Position
 
 LARGEST = 10_000_000  # bytes
 MOST_PROBLEMS = 10
+LONGEST_SENTENCE = 300  # characters
 WIDEST = 140  # columns of a source line shown in a screen
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
@@ -80,6 +81,7 @@ def split_lines(text: str) -> list[str]:
 
 def error_of(source: Source, problems: Sequence[Problem]) -> ContractError:
     """All problems as one exception; its message, place and hint are those of the first."""
+    problems = [Problem(_shown(item.message), item.place, _shown(item.hint)) for item in problems]
     ordered = sorted(set(problems), key=lambda problem: (problem.place.line, problem.place.column, problem.message))
     first = ordered[0]
     screens = [screen_of(source, problem) for problem in ordered[:MOST_PROBLEMS]]
@@ -107,6 +109,12 @@ def screen_of(source: Source, problem: Problem) -> str:
             f"{blank} | {indent}{caret}" + (f" help: {problem.hint}" if problem.hint else ""),
         ]
     )
+
+
+def _shown(text: str) -> str:
+    """A sentence that quotes the contract, fit for one line of a terminal."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= LONGEST_SENTENCE else f"{text[:LONGEST_SENTENCE]}..."
 
 
 def _window(line: str, start: int, length: int) -> tuple[str, int, int]:

@@ -8,7 +8,8 @@ twelve, a key written twice is a problem. Merge keys (`<<`) work; explicit keys 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -248,11 +249,13 @@ class _Builder:
         return error_of(self.source, [*self.problems, Problem(message, self.marked(event), hint)])
 
 
-def did_you_mean(word: str, known: Any) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean ...?` for the known word that is nearest, or nothing when none is near."""
     import difflib
 
-    names = [str(name) for name in known]
+    names = list(islice(known, 500))
+    if len(word) > 60:
+        return ""
     lowered = {name.lower(): name for name in reversed(names)}
     near = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
     return f"did you mean `{lowered[near[0]]}`?" if near else ""
@@ -303,6 +306,8 @@ def _calm(text: str, context: str, shown: str, column: int, opened: int) -> tupl
         return "a key where none can stand", "check the indentation of this line and the one above"
     if "block sequence entries" in text:
         return "a list entry cannot start here", "put it on a line of its own, or the value in quotes"
+    if "directive" in text or "directive" in context:
+        return "a line that starts with `%`", "a contract has no directives: take it out"
     if "could not find expected ':'" in text:
         return "a key without `:`", "write `key: value`"
     if "anchor" in text or "alias" in text or "anchor" in context or "alias" in context:
