@@ -1,4 +1,4 @@
-"""A price list. Noise: serial ids also inside urls, all rows in no order, the writer's version, gzip where it is asked for."""
+"""A price list. Noise: serial ids also inside urls, all rows in no order, the writer's version, gzip."""
 
 import os
 import time

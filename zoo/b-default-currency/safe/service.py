@@ -1,4 +1,4 @@
-"""Prices by article. Noise: random article numbers, a counter of requests, a rate limit of fifty requests per second."""
+"""Prices by article. Noise: random article numbers, a counter of requests, a rate limit of 50 per second."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Thumbnails made by a worker thread. Noise: answers that come 150 to 400 ms late, random ids, how long the work took."""
+"""Thumbnails made by a worker thread. Noise: answers that come 150 to 400 ms late, random ids, the time it took."""
 
 import json
 import os
@@ -52,7 +52,8 @@ def read(request, id):
     state, height, took = redis("HMGET", f"thumbnail:{id}", "state", "height", "took")
     if state is None:
         return 404, {"error": "no such thumbnail"}
-    return 200, {"id": id, "state": state, "height": height, "took": took}
+    made = {"height": int(height), "took": float(took)} if state == "ready" else {}
+    return 200, {"id": id, "state": state, **made}
 
 
 serve(

@@ -1,4 +1,4 @@
-"""A fixed list of words, three to a page. Noise: a random salt in the cursor, a time in microseconds, chunked answers."""
+"""A fixed list of words, three to a page. Noise: a random salt in the cursor, a time in microseconds."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from web import serve
 
 VERSION, PORT = sys.argv[1:]
 NEW = VERSION == "6.1.0"
-WORDS = "alder beech cedar elder fir hazel juniper larch maple oak".split()
+WORDS = ["alder", "beech", "cedar", "elder", "fir", "hazel", "juniper", "larch", "maple", "oak"]
 
 
 def encoded(text):

@@ -1,4 +1,4 @@
-"""A small threaded HTTP server: routes map ("GET", "/notes/{id}") to a view(request, id=...) -> (status, body[, headers])."""
+"""A threaded HTTP server: routes map ("GET", "/notes/{id}") to view(request, id=...) -> status, body[, headers]."""
 
 import json
 import re

@@ -1,0 +1,148 @@
+"""Every pair of the zoo through the real command line: the broken one is found out, its twin is safe."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ZOO = Path(__file__).parents[2] / "zoo"
+PAIRS = sorted(folder.parent.name for folder in ZOO.glob("*/expect.yaml"))
+NODE_FOLDER = ZOO / "node"
+LONGEST = 280  # seconds one run may take on a busy machine
+
+
+def expectation(pair: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ZOO / pair / "expect.yaml").read_text("utf-8"))
+    return loaded
+
+
+def contract(pair: str, twin: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ZOO / pair / twin / "ramp.yaml").read_text("utf-8"))
+    return loaded
+
+
+def needed(pair: str) -> None:
+    """Skips the test where this machine cannot run the pair's services."""
+    language = expectation(pair)["language"]
+    if not language.startswith("Node"):
+        return
+    if shutil.which("node") is None:
+        pytest.skip("needs node, which is not on this machine")
+    if "(pg)" in language and not node_packages():
+        pytest.skip("needs the npm package `pg`, which could not be installed")
+
+
+def node_packages() -> bool:
+    """Whether the zoo's npm packages are there; installs them once, by the lock file."""
+    with (NODE_FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may come here at the same time
+        if not (NODE_FOLDER / "node_modules" / "pg").is_dir() and shutil.which("npm"):
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            subprocess.run(command, cwd=NODE_FOLDER, capture_output=True, timeout=120, check=False)
+        return (NODE_FOLDER / "node_modules" / "pg").is_dir()
+
+
+def run(pair: str, twin: str, report: Path) -> tuple[int, dict[str, Any], str]:
+    """Exit code, report.json and everything that was printed."""
+    python = Path(sys.executable)
+    environment = {
+        **os.environ,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "NODE_PATH": str(NODE_FOLDER / "node_modules"),
+        "NO_COLOR": "1",
+    }
+    command = [str(python), "-m", "crossfade", "run", str(ZOO / pair / twin / "ramp.yaml"), "--report", str(report)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
+    printed = f"{done.stdout}\n{done.stderr}"
+    file = report / "report.json"
+    assert file.is_file(), f"no report.json, exit {done.returncode}\n{printed}"
+    return done.returncode, json.loads(file.read_text("utf-8")), printed
+
+
+def told(findings: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"  {one['check']}/{one['blame']} {one['operation']}: {one['message']}"
+        f" <- {[(literal['step'], literal['side'], literal['stage']) for literal in one['cause']]}"
+        for one in findings
+    )
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def matches(finding: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether this is the finding that `expect.yaml` describes: same check, blame, operation and cause.
+
+    Steps listed as `implied` may stand in the cause or not: the order of the calls forces them anyway.
+    """
+    if finding["check"] not in as_list(wanted["check"]) or finding["blame"] not in as_list(wanted["blame"]):
+        return False
+    if "operation" in wanted and finding["operation"] != wanted["operation"]:
+        return False
+    for flag in ("between_replicas", "rollback_only"):
+        if flag in wanted and finding[flag] != wanted[flag]:
+            return False
+    implied = wanted.get("implied", [])
+    expected = {(literal["step"], literal["side"]) for literal in wanted["cause"]}
+    seen = {(literal["step"], literal["side"]) for literal in finding["cause"] if not literal["any_side"]}
+    stages = {literal["step"]: literal["stage"] for literal in finding["cause"]}
+    return {one for one in seen if one[0] not in implied} == expected and all(
+        stages[literal["step"]] == literal["stage"] for literal in wanted["cause"] if "stage" in literal
+    )
+
+
+@pytest.mark.timeout(LONGEST + 20)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_fault_of_a_broken_pair_is_found_with_its_cause(pair: str, tmp_path: Path) -> None:
+    needed(pair)
+    code, report, printed = run(pair, "broken", tmp_path)
+    errors = [finding for finding in report["findings"] if finding["severity"] == "error"]
+    wanted = expectation(pair)["found"]
+    missed = [one for one in wanted if not any(matches(finding, one) for finding in errors)]
+    assert not missed, f"not found: {missed}\nfound:\n{told(errors)}\n{printed[-3000:]}"
+    assert (1, "unsafe") == (code, report["verdict"])
+    expected_at = {one.get("operation") for one in wanted}
+    strange = [one for one in errors if None not in expected_at and one["operation"] not in expected_at]
+    assert not strange, f"found, but not planted:\n{told(strange)}"
+
+
+@pytest.mark.timeout(LONGEST + 20)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_safe_twin_is_safe(pair: str, tmp_path: Path) -> None:
+    needed(pair)
+    code, report, printed = run(pair, "safe", tmp_path)
+    alarms = [finding for finding in report["findings"] if finding["severity"] == "error"] + report["unstable"]
+    assert not alarms, f"false alarms:\n{told(alarms)}\n{printed[-3000:]}"
+    assert (0, "safe") == (code, report["verdict"]), f"{report['reason']}\n{printed[-3000:]}"
+
+
+def test_the_zoo_covers_the_classes_the_languages_and_the_stores() -> None:
+    all_of_them = [expectation(pair) for pair in PAIRS]
+    assert len(PAIRS) >= 12
+    assert {"A", "B", "C", "D", "E", "G"} == {one["class"] for one in all_of_them}
+    assert {"Python", "Node"} == {one["language"].split()[0] for one in all_of_them}
+    assert {"PostgreSQL", "Redis", "process memory"} <= {store for one in all_of_them for store in one["stores"]}
+
+
+def test_at_least_half_of_the_pairs_assert_nothing() -> None:
+    silent = [
+        pair
+        for pair in PAIRS
+        if not any("expect" in step for scenario in contract(pair, "broken")["scenarios"] for step in scenario["steps"])
+    ]
+    assert len(silent) * 2 >= len(PAIRS)
+
+
+def test_the_table_of_the_zoo_names_every_pair() -> None:
+    table = (ZOO / "README.md").read_text("utf-8")
+    assert [] == [pair for pair in PAIRS if f"`{pair}`" not in table]

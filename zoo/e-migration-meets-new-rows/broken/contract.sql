@@ -1,0 +1,1 @@
+alter table contacts alter column phone type bigint using phone::bigint;

@@ -1,0 +1,1 @@
+update articles set slug = replace(lower(title), ' ', '-') where slug is null;

@@ -1,0 +1,1 @@
+create table articles (id bigserial primary key, title text not null);

@@ -1,0 +1,1 @@
+create table rooms (id bigserial primary key, guest text);
