@@ -50,23 +50,32 @@ async def carry(
 ) -> list[Carried]:
     """Each delta as it is after the migration, in order, or why there is none. `caches` tells that the migration works
     on Redis as well; otherwise keys pass unchanged."""
-    work = _Work(servers, tuple(deltas), template_before, template_after, migrate, caches)
+    kept = servers.kept.setdefault((template_before, template_after), _Reference())
+    assert isinstance(kept, _Reference)
+    work = _Work(servers, tuple(deltas), template_before, template_after, migrate, caches, kept)
     waiting = []
     for index, delta in enumerate(deltas):
         if delta.rows or (caches and delta.keys):
             waiting.append(index)
         else:
             work.results[index] = delta
-    try:
-        while waiting:
-            waiting = await work.batch(waiting[:LARGEST_BATCH]) + waiting[LARGEST_BATCH:]
-    finally:
-        await work.close()
+    while waiting:
+        waiting = await work.batch(waiting[:LARGEST_BATCH]) + waiting[LARGEST_BATCH:]
     return [work.results[index] for index in range(len(deltas))]
 
 
+class _Reference:
+    """What is known of one migration: a copy of the migrated template, its sums, and the columns that are noise."""
+
+    def __init__(self) -> None:
+        self.stores: Stores | None = None
+        self.sums: dict[str, Sums] = {}
+        self.tables: dict[str, dict[str, undo.Table]] = {}
+        self.noise: dict[tuple[str, str], frozenset[str]] | None = None
+
+
 class _Work:
-    """One call of `carry`: the migrated reference, what of it is noise, and the results so far."""
+    """One call of `carry`: its deltas and the results so far."""
 
     def __init__(
         self,
@@ -76,6 +85,7 @@ class _Work:
         after: str,
         migrate: Migrate,
         caches: bool,
+        reference: _Reference,
     ) -> None:
         self.results: dict[int, Carried] = {}
         self._servers = servers
@@ -84,9 +94,7 @@ class _Work:
         self._after = after
         self._migrate = migrate
         self._caches = caches
-        self._reference: Stores | None = None
-        self._sums: dict[str, Sums] = {}
-        self._noise: dict[tuple[str, str], frozenset[str]] | None = None
+        self._reference = reference
 
     async def batch(self, wanted: Sequence[int]) -> list[int]:
         """Carries as many of the wanted deltas as fit into one scratch copy; returns those that did not fit."""
@@ -114,10 +122,6 @@ class _Work:
         else:
             self.results.update(owned)
         return later
-
-    async def close(self) -> None:
-        if self._reference is not None:
-            await self._reference.drop()
 
     # ── before the migration ────────────────────────────────────────────────
 
@@ -177,18 +181,21 @@ class _Work:
 
     async def _differences(self, scratch: Stores) -> list[RowChange]:
         """Rows in which the scratch copy differs from the migrated template (`before`)."""
-        if self._reference is None:
-            self._reference = await self._servers.create("reference", self._after)
+        if self._reference.stores is None:
+            self._reference.stores = await self._servers.create("reference", self._after)
+        sums = self._reference.sums
         found: list[RowChange] = []
         for name, database in scratch.databases.items():
-            reference = self._reference.databases[name]
-            if name not in self._sums:
-                self._sums[name] = await reference.sums(BUCKETS)
-            here = await database.sums(BUCKETS)
-            places = {place for place in {*here, *self._sums[name]} if here.get(place) != self._sums[name].get(place)}
-            if not places:
-                continue
-            tables, reference_tables = await database.tables(), await reference.tables()
+            reference = self._reference.stores.databases[name]
+            tables = await database.tables()
+            if name in sums:
+                here = await database.sums(BUCKETS, tables)
+            else:
+                self._reference.tables[name] = await reference.tables()
+                wanted = reference.sums(BUCKETS, self._reference.tables[name])
+                sums[name], here = await all_of(wanted, database.sums(BUCKETS, tables))
+            reference_tables = self._reference.tables[name]
+            places = {place for place in {*here, *sums[name]} if here.get(place) != sums[name].get(place)}
             for label in sorted({label for label, _ in places}):
                 table = tables.get(label)
                 if table is None or label not in reference_tables:
@@ -202,10 +209,10 @@ class _Work:
         return found
 
     async def _key_differences(self, scratch: Stores) -> list[KeyChange]:
-        assert self._reference is not None
+        assert self._reference.stores is not None
         found: list[KeyChange] = []
         for name, cache in scratch.caches.items():
-            found += await cache.difference_to(await self._reference.caches[name].snapshot())
+            found += await cache.difference_to(await self._reference.stores.caches[name].snapshot())
         return found
 
     async def _owned(
@@ -285,7 +292,7 @@ class _Work:
 
     async def _noise_columns(self) -> dict[tuple[str, str], frozenset[str]]:
         """For each table the columns that come out differently when the base alone is migrated twice."""
-        if self._noise is None:
+        if self._reference.noise is None:
             scratch = await self._servers.create("scratch", self._before)
             try:
                 await scratch.release()
@@ -314,8 +321,8 @@ class _Work:
                         bytes(row.get(column, b"")) for row in come[place]
                     ):
                         columns.add(column)
-            self._noise = {place: frozenset(columns) for place, columns in noise.items()}
-        return self._noise
+            self._reference.noise = {place: frozenset(columns) for place, columns in noise.items()}
+        return self._reference.noise
 
     async def _without_noise(
         self, scratch: Stores, rows: Sequence[RowChange], noise: Mapping[tuple[str, str], frozenset[str]]

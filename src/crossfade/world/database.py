@@ -10,7 +10,7 @@ import contextlib
 import decimal
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -271,9 +271,11 @@ class PostgresDatabase:
             found = undo.tables_from(await connection.fetch(undo.TABLES_SQL))
         return {table.label: table for table in found.values()}
 
-    async def sums(self, buckets: int) -> dict[tuple[str, int], tuple[int, int]]:
+    async def sums(
+        self, buckets: int, tables: Mapping[str, undo.Table] | None = None
+    ) -> dict[tuple[str, int], tuple[int, int]]:
         """For each table and bucket of its rows (by a hash of the key): how many rows, and the sum of their hashes."""
-        tables = await self.tables()
+        tables = await self.tables() if tables is None else tables
         found: dict[tuple[str, int], tuple[int, int]] = {}
         async with self._connected("read") as connection:
             for part in _chunks(list(tables.values()), 100):

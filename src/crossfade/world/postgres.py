@@ -107,13 +107,12 @@ class PostgresServer:
             if template
             else "TEMPLATE template0 ENCODING 'UTF8'"
         )
-        self._ledger.add_database(self.admin_url, name)
+        self._note_down(name)
         try:
             await self._create(f"CREATE DATABASE {undo.quoted(name)} {source}", template)
         except BaseException:
-            self._ledger.remove_database(self.admin_url, name)  # a name that is taken is not ours to remove
+            self._forget(name)  # a name that is taken is not ours to remove
             raise
-        self._made.append(name)
 
     async def _create(self, command: str, template: str | None) -> None:
         for attempt in range(5):
@@ -128,8 +127,7 @@ class PostgresServer:
                 await asyncio.sleep(0.05)
 
     async def rename(self, name: str, new: str) -> None:
-        self._ledger.add_database(self.admin_url, new)
-        self._made.append(new)
+        self._note_down(new)
         await self.disconnect_all(name)
         await self._command(f"ALTER DATABASE {undo.quoted(name)} RENAME TO {undo.quoted(new)}")
         self._forget(name)
@@ -145,9 +143,15 @@ class PostgresServer:
             + undo.literal(name)
         )
 
+    def _note_down(self, name: str) -> None:
+        """On a server of our own everything goes with its folder."""
+        if self._process is None:
+            self._ledger.add_database(self.admin_url, name)
+            self._made.append(name)
+
     def _forget(self, name: str) -> None:
-        self._ledger.remove_database(self.admin_url, name)
         if name in self._made:
+            self._ledger.remove_database(self.admin_url, name)
             self._made.remove(name)
 
     async def _command(self, sql: str) -> None:
@@ -176,8 +180,6 @@ class PostgresServer:
         if self._process is not None:
             await children.end(self._process, signal.SIGQUIT, 3)
             self._ledger.remove_process(self._process.pid)
-            for name in list(self._made):
-                self._forget(name)
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, True)
             self._ledger.remove_directory(self._folder)

@@ -60,6 +60,7 @@ class Servers:
         self._cloning = asyncio.Lock()
         self._stores: list[Stores] = []
         self._number = 0
+        self.kept: dict[tuple[str, str], object] = {}  # what `carry` learned of a migration between two templates
 
     async def create(self, label: str, template: str | None = None) -> Stores:
         """Fresh databases for one environment: the contract's schema, or a copy of a saved template."""
@@ -166,7 +167,7 @@ class Servers:
 
     def _real_name(self, label: str, database: str) -> str:
         """A name of at most 63 characters that tells whose it is."""
-        parts = (re.sub(r"[^a-z0-9_]+", "_", part.lower()) for part in (label, database))
+        parts = (re.sub(r"[^a-z0-9_]+", "_", part.lower())[:16] for part in (label, database))
         return "_".join((f"crossfade_{self._run}", *parts))[:63]
 
     async def _close(self) -> None:

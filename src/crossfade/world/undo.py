@@ -51,7 +51,9 @@ SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relpersiste
           FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
           JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
          WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-           AND d.refobjid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_ancestors(c.oid))) AS sequences
+           AND d.refobjid = ANY (CASE WHEN c.relispartition
+                                 THEN ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid)) || c.oid
+                                 ELSE ARRAY[c.oid] END)) AS sequences
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'crossfade')
