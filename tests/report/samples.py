@@ -122,7 +122,8 @@ def demo_findings() -> tuple[Finding, ...]:
         severity=Severity.ERROR,
         scenario="an order can be read back",
         operation="GET /orders/{id}",
-        message="`body.amount` is 5 where both versions alone give 500: an order created on the canary is read on the stable",
+        message="`body.amount` is 5 where both versions alone give 500: "
+        "an order created on the canary is read on the stable",
         cause=(
             CauseLiteral("create", "canary", "third", "POST /orders"),
             CauseLiteral("read", "stable", "third", "GET /orders/{id}"),
@@ -152,7 +153,8 @@ def demo_findings() -> tuple[Finding, ...]:
         also=("expectation",),
         scenarios=("an order can be read back", "a note survives an update"),
         service="orders",
-        advice="keep each user's session on one side (stickiness) until every instance is 1.3.0, or let 1.3.0 keep writing cents",
+        advice="keep each user's session on one side (stickiness) until every instance is 1.3.0, "
+        "or let 1.3.0 keep writing cents",
         replay="crossfade replay 9c41be07a2d3",
     )
     lost = Finding(
@@ -247,7 +249,8 @@ def demo_findings() -> tuple[Finding, ...]:
         severity=Severity.ERROR,
         scenario="orders can be paid",
         operation="POST /orders/{id}/payment",
-        message="after rollback the stable refuses to take the payment of an order that the canary opened: 409 instead of 200",
+        message="after rollback the stable refuses to take the payment of an order that the canary opened: "
+        "409 instead of 200",
         cause=(
             CauseLiteral("open", "canary", "all", "POST /orders"),
             CauseLiteral("pay", "stable", "all", "POST /orders/{id}/payment"),
@@ -431,10 +434,18 @@ def huge_report(count: int = 200) -> Report:
     findings = []
     for number in range(count):
         calls = tuple(
-            call(f"step{index}", f"POST /things/{index}", stages[index].name, ("stable", "canary")[index % 2], f"200 {long}",
-                 stable=f"200 {long}", canary=f"200 {long}", outcome="fail" if index == 11 else "pass")
+            call(
+                f"step{index}",
+                f"POST /things/{index}",
+                stages[index].name,
+                ("stable", "canary")[index % 2],
+                f"200 {long}",
+                stable=f"200 {long}",
+                canary=f"200 {long}",
+                outcome="fail" if index == 11 else "pass",
+            )
             for index in range(12)
-        )  # fmt: skip
+        )
         findings.append(
             msgspec.structs.replace(
                 demo_findings()[0],

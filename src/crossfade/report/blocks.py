@@ -106,14 +106,15 @@ def ramp_lines(report: Report, ink: Ink) -> list[str]:
         return []
     names = min(max(display_width(one_line(stage.name)) for stage in report.ramp), 18)
     names = max(names, len("ramp"))
-    header = f"{'ramp':<{names}}  {'canary':>6}  {'':<20}  {'phase':<8}  rollback"
+    size = min(max(ink.width - 60, 8), 20)
+    header = f"{'ramp':<{names}}  {'canary':>6}  {'':<{size}}  {'phase':<8}  rollback"
     lines = [ink.paint(header, "bold")]
     gone = set(report.points_of_no_return)
     for stage in report.ramp:
         name = padded(one_line(stage.name), names, ink.glyph("more"))
-        canary = round(stage.weight * 20)
-        canary = min(max(canary, stage.weight > 0), 20 - (stage.weight < 1))
-        bar = ink.paint(ink.glyph("stable") * (20 - canary), "stable") + ink.paint(
+        canary = round(stage.weight * size)
+        canary = min(max(canary, stage.weight > 0), size - (stage.weight < 1))
+        bar = ink.paint(ink.glyph("stable") * (size - canary), "stable") + ink.paint(
             ink.glyph("canary") * canary, "canary"
         )
         word, style = _rollback_word(stage)
@@ -125,7 +126,7 @@ def ramp_lines(report: Report, ink: Ink) -> list[str]:
             lines.insert(-1, ink.paint(padded(migration, ink.width - 1, ink.glyph("more")).rstrip(), "dim"))
         if stage.name in gone:
             at = len(lines) - (2 if stage.migration else 1)
-            lines.insert(at, ink.paint(f"{margin}point of no return: rollback is not safe from here on", "fail"))
+            lines.insert(at, ink.paint(f"{margin}point of no return from here on", "fail"))
     legend = f"{ink.glyph('stable')} stable  {ink.glyph('canary')} canary  {ink.glyph('diamond')} migration"
     return [*lines, ink.paint(legend, "dim"), ""]
 
@@ -154,7 +155,8 @@ def _scenario_text(each: ScenarioExercised) -> str:
 def _told_lines(report: Report, ink: Ink) -> list[str]:
     """What informs without deciding: short, the report files hold all of it."""
     changed = [
-        f"{each.operation} {each.path}: {value_text(each.stable, 30)} {ink.glyph('right')} {value_text(each.canary, 30)}"
+        f"{each.operation} {each.path}: {value_text(each.stable, 30)} "
+        f"{ink.glyph('right')} {value_text(each.canary, 30)}"
         for each in report.changed
         if not each.declared
     ]
@@ -181,7 +183,7 @@ def _rollback_word(stage: RampStage) -> tuple[str, tuple[str, ...]]:
     if not stage.rollback:
         return "no", ("dim",)
     if stage.rollback_safe is None:
-        return "allowed, not measured", ("dim",)
+        return "not measured", ("dim",)
     return ("safe", ("pass",)) if stage.rollback_safe else ("NOT SAFE", ("fail", "bold"))
 
 

@@ -14,8 +14,8 @@ from crossfade.report.html_path import gradients
 from crossfade.report.html_style import SCRIPT, STYLE
 from crossfade.report.html_text import anchor, chip, escaped_line, folded, prose, table
 from crossfade.report.wording import (
-    chance_text,
     deciding,
+    formula,
     informing,
     one_line,
     percent,
@@ -56,12 +56,14 @@ def html_report(report: Report) -> str:
 
 def _policy() -> str:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sources = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    return f"{sources}; base-uri 'none'; form-action 'none'"
 
 
 def _top(report: Report) -> str:
     when = escaped_line(report.started.replace("T", " ").replace("Z", " UTC"), 40)
-    return f'<header class="top"><span><b>Crossfade</b> ramp report · {escaped_line(report.contract, 120)}</span><span>{when}</span></header>'
+    name = f"<b>Crossfade</b> ramp report · {escaped_line(report.contract, 120)}"
+    return f'<header class="top"><span>{name}</span><span>{when}</span></header>'
 
 
 def _verdict(report: Report) -> str:
@@ -98,14 +100,16 @@ def _sentence(text: str) -> str:
 def _version(stable: str, canary: str) -> str:
     if stable == canary or not canary:
         return escaped_line(stable, 40)
-    return f'<span class="stabletext">{escaped_line(stable, 40)}</span> → <span class="canarytext">{escaped_line(canary, 40)}</span>'
+    older, newer = escaped_line(stable, 40), escaped_line(canary, 40)
+    return f'<span class="stabletext">{older}</span> → <span class="canarytext">{newer}</span>'
 
 
 def _ramp(report: Report) -> str:
     if not report.ramp:
         return ""
     items = [
-        f"<li><b>◆ {number}</b> {escaped_line(stage.name, 60)}: <code>{escaped_line(stage.migration or '', 160)}</code></li>"
+        f"<li><b>◆ {number}</b> {escaped_line(stage.name, 60)}: "
+        f"<code>{escaped_line(stage.migration or '', 160)}</code></li>"
         for number, (_, stage) in enumerate(migrated(report.ramp), 1)
     ]
     gone = [
@@ -148,7 +152,8 @@ def _findings(report: Report) -> str:
         parts += [finding_card(each, number, report, number <= _OPEN_CARDS) for number, each in enumerate(errors, 1)]
     elif report.verdict is Verdict.SAFE:
         parts.append(
-            '<h2 id="findings">Findings</h2><p>None. Every routing explored gave answers that one side alone could give.</p>'
+            '<h2 id="findings">Findings</h2>'
+            "<p>None. Every routing explored gave answers that one side alone could give.</p>"
         )
     if infos:
         parts.append('<h2 id="information">For information <small>does not decide</small></h2>')
@@ -156,9 +161,10 @@ def _findings(report: Report) -> str:
     if report.unstable:
         parts.append('<h2 id="unstable">Unstable <small>seen, but not in every clean replay</small></h2>')
         parts += [
-            f'<article class="finding informs"><div class="cardbody"><p>{prose(each.message)}</p><p class="where">'
-            f"<code>{escaped_line(each.rule)}</code> {escaped_line(each.operation, 120)} in {escaped_line(each.scenario, 120)}"
-            f"{_replays(each)}</p></div></article>"
+            f'<article class="finding informs plainbody"><p>{prose(each.message)}</p><p class="where">'
+            f"<code>{escaped_line(each.rule)}</code> {escaped_line(each.operation, 120)} "
+            f"in {escaped_line(each.scenario, 120)}"
+            f"{_replays(each)}</p></article>"
             for each in report.unstable[:_ROWS]
         ]
     return "".join(parts)
@@ -178,10 +184,11 @@ def _contents(report: Report, findings: Iterable[Finding]) -> str:
             if worst > 0
             else "after rollback"
             if finding.rollback_only
-            else chance_text(finding.chance)
+            else formula(finding.chance)
         )
         items.append(
-            f'<li><a href="#{anchor(finding.id)}"><span class="number">{number}</span><span>{prose(one_line(finding.message, 160))}</span>'
+            f'<li><a href="#{anchor(finding.id)}"><span class="number">{number}</span>'
+            f"<span>{prose(one_line(finding.message, 160))}</span>"
             f'<span class="worst">{escaped_line(text, 40)}</span></a></li>'
         )
     return f'<nav aria-label="Findings"><ol class="paper toc">{"".join(items)}</ol></nav><br>'
@@ -197,7 +204,8 @@ def _more(report: Report) -> str:
         _plan(report),
         _environment(report),
     ]
-    return f'<section class="more"><h2 id="run">The run</h2><div class="paper pad">{"".join(each for each in folds if each)}</div></section>'
+    content = "".join(each for each in folds if each)
+    return f'<section class="more"><h2 id="run">The run</h2><div class="paper pad">{content}</div></section>'
 
 
 def _exercised(report: Report) -> str:
@@ -208,7 +216,7 @@ def _exercised(report: Report) -> str:
             f"{each.explored:,} of {each.possible:,}",
             f"{each.merged:,}",
             f"{each.calls:,}",
-            seconds_text(each.seconds),
+            seconds_text(each.seconds).replace(" ", "\u00a0"),
             f'{escaped_line(each.regime, 60)}<span class="reason">{prose(each.guarantee)}</span>',
         )
         for each in report.exercised.scenarios[:_ROWS]
@@ -265,7 +273,8 @@ def _not_explored(report: Report) -> str:
 
 def _plan(report: Report) -> str:
     items = "".join(
-        f'<li class="d{min(line.depth, 3)}"><span class="n">{escaped_line(line.number)}</span><span>{prose(line.text)}</span></li>'
+        f'<li class="d{min(line.depth, 3)}"><span class="n">{escaped_line(line.number)}</span>'
+        f"<span>{prose(line.text)}</span></li>"
         for line in report.plan[:1000]
     )
     return (

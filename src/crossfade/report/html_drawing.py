@@ -13,7 +13,17 @@ import msgspec
 
 from crossfade.model.report import Finding, RampStage, Report
 from crossfade.report.html_text import anchor, escaped_line
-from crossfade.report.wording import chance_line, chance_text, deciding, one_line, percent, weight_text
+from crossfade.report.svg import svg_circle, svg_line, svg_rect, svg_text
+from crossfade.report.wording import (
+    chance_line,
+    chance_text,
+    deciding,
+    formula,
+    is_constant,
+    one_line,
+    percent,
+    weight_text,
+)
 
 LANES = 12  # chance curves drawn; more would be a wall
 _LETTER = 6.6  # average width of a letter of 12 px, for deciding whether a label fits
@@ -45,7 +55,7 @@ def ramp_figure(report: Report) -> str:
 
 def _drawing(report: Report, width: float, narrow: bool) -> str:
     ramp = report.ramp
-    left, right = (34.0, 6.0) if narrow else (64.0, 14.0)
+    left, right = (44.0, 6.0) if narrow else (64.0, 14.0)
     frame = _Frame(width, left, (width - left - right) / len(ramp), len(ramp), narrow)
     top, height = 30.0, 132.0 if narrow else 184.0
     parts = [_areas(report, frame, top, height)]
@@ -56,7 +66,8 @@ def _drawing(report: Report, width: float, narrow: bool) -> str:
     parts.append(phases)
     rollback, rollback_end = _rollback(ramp, frame, y)
     parts.append(rollback)
-    parts.append(_migrations(ramp, frame, top, phase_y))
+    parts.append(_migrations(ramp, frame, top, top + height, phase_y))
+    parts.append(_side_labels(report, frame, top, top + height))
     parts.append(_no_return(report, frame, top, rollback_end))
     lanes, y = _lanes(report, frame, rollback_end + 14)
     parts.append(lanes)
@@ -91,21 +102,25 @@ def _areas(report: Report, frame: _Frame, top: float, height: float) -> str:
     parts.append(f'<path class="edge" d="M{edge}"/>')
     for share in (0, 50, 100):
         y = bottom - height * share / 100
-        parts.append(f'<text class="tick" x="{frame.left - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{share}%</text>')
+        parts.append(svg_text(frame.left - 6, y + 4, f"{share}%", "tick", "end"))
         if share == 50:
-            parts.append(f'<line class="half" x1="{start:.1f}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
+            parts.append(svg_line(start, y, end, y, "half"))
     for index in range(1, frame.count):
         x = frame.x(index)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>')
+        parts.append(svg_line(x, top, x, bottom, "grid"))
     parts += _other_services(report, frame, top, height)
+    return "".join(parts)
+
+
+def _side_labels(report: Report, frame: _Frame, top: float, bottom: float) -> str:
+    """The sides named where each has room at its own end of the ramp; drawn last, so that no line crosses them."""
+    parts = []
     stable_name, canary_name = _side_names(report, frame.narrow)
     first, last = report.ramp[0].weight, report.ramp[-1].weight
     if first < 0.7:
-        parts.append(f'<text class="onstable" x="{start + 12:.1f}" y="{top + 24:.1f}">{stable_name}</text>')
+        parts.append(svg_text(frame.left + 12, top + 24, stable_name, "onstable"))
     if last > 0.3:
-        parts.append(
-            f'<text class="oncanary" x="{end - 12:.1f}" y="{bottom - 14:.1f}" text-anchor="end">{canary_name}</text>'
-        )
+        parts.append(svg_text(frame.right - 12, bottom - 14, canary_name, "oncanary", "end"))
     return "".join(parts)
 
 
@@ -149,25 +164,21 @@ def _side_names(report: Report, narrow: bool) -> tuple[str, str]:
 
 def _stage_labels(ramp: Sequence[RampStage], frame: _Frame, y: float) -> tuple[str, float]:
     """Stage names with their weights; slanted where they would touch, every nth where even that is too dense."""
-    names = [one_line(stage.name, 22) for stage in ramp]
+    names = [one_line(stage.name, 14 if frame.narrow else 20) for stage in ramp]
     longest = max(len(name) for name in names)
     straight = longest * _LETTER + 8 <= frame.column
-    every = max(1, math.ceil(15 / frame.column))
+    every = max(1, math.ceil(17 / frame.column))
     parts = []
     for index, (stage, name) in enumerate(zip(ramp, names, strict=True)):
         x = frame.x(index + 0.5)
         if straight:
-            parts.append(
-                f'<text class="stage" x="{x:.1f}" y="{y + 12:.1f}" text-anchor="middle">{escaped_line(name)}</text>'
-            )
-            parts.append(
-                f'<text class="weight" x="{x:.1f}" y="{y + 28:.1f}" text-anchor="middle">{weight_text(stage.weight)}</text>'
-            )
+            parts.append(svg_text(x, y + 12, escaped_line(name), "stage", "middle"))
+            parts.append(svg_text(x, y + 28, weight_text(stage.weight), "weight", "middle"))
         elif index % every == 0:
             text = f'{escaped_line(name)} <tspan class="weight">{weight_text(stage.weight)}</tspan>'
             place = f'x="{x + 4:.1f}" y="{y + 10:.1f}" transform="rotate(-48 {x + 4:.1f} {y + 10:.1f})"'
             parts.append(f'<text class="stage" {place} text-anchor="end">{text}</text>')
-    drop = 38 if straight else (longest + 5) * _LETTER * math.sin(math.radians(48)) + 16
+    drop = 38 if straight else (longest + 5) * 7.0 * math.sin(math.radians(48)) + 20
     return "".join(parts), y + drop
 
 
@@ -177,14 +188,10 @@ def _phases(ramp: Sequence[RampStage], frame: _Frame, y: float) -> tuple[str, fl
     parts = [_row_name("phase", frame, y + height / 2)]
     for start, end, phase in _spans([stage.phase for stage in ramp]):
         x, width = frame.x(start) + 1, (end - start) * frame.column - 2
-        parts.append(
-            f'<rect class="phase phase-{_phase_class(phase)}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:g}" rx="4"/>'
-        )
+        parts.append(svg_rect(x, y, width, height, f"phase phase-{_phase_class(phase)}"))
         room = int((width - 18) / _LETTER)
         if room >= min(len(phase), 4):
-            parts.append(
-                f'<text class="band" x="{x + width / 2:.1f}" y="{y + 15:.1f}" text-anchor="middle">{escaped_line(phase, max(room, 2))}</text>'
-            )
+            parts.append(svg_text(x + width / 2, y + 15, escaped_line(phase, max(room, 2)), "band", "middle"))
     return "".join(parts), y + height / 2, y + height + 8
 
 
@@ -200,18 +207,12 @@ def _rollback(ramp: Sequence[RampStage], frame: _Frame, y: float) -> tuple[str, 
     texts = {"safe": "safe", "unsafe": "not safe", "open": "not measured", "none": "none"}
     for start, end, word in _spans(words):
         x, width = frame.x(start) + 1, (end - start) * frame.column - 2
-        parts.append(
-            f'<rect class="back back-{word}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:g}" rx="4"/>'
-        )
+        parts.append(svg_rect(x, y, width, height, f"back back-{word}"))
         if word == "unsafe":
             kind = "narrow" if frame.narrow else "wide"
-            parts.append(
-                f'<rect fill="url(#hatch-{kind})" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:g}" rx="4"/>'
-            )
+            parts.append(svg_rect(x, y, width, height, more=f'rx="4" fill="url(#hatch-{kind})"'))
         if width > len(texts[word]) * _LETTER + 6:
-            parts.append(
-                f'<text class="band back-{word}-text" x="{x + width / 2:.1f}" y="{y + 15:.1f}" text-anchor="middle">{texts[word]}</text>'
-            )
+            parts.append(svg_text(x + width / 2, y + 15, texts[word], f"band back-{word}-text", "middle"))
     return "".join(parts), y + height
 
 
@@ -221,17 +222,19 @@ def _rollback_state(stage: RampStage) -> str:
     return "open" if stage.rollback_safe is None else "safe" if stage.rollback_safe else "unsafe"
 
 
-def _migrations(ramp: Sequence[RampStage], frame: _Frame, top: float, band: float) -> str:
+def _migrations(ramp: Sequence[RampStage], frame: _Frame, top: float, bottom: float, band: float) -> str:
     """A line where shared data change, with the number under which the list below the figure names the migration."""
     parts = []
     for number, (index, stage) in enumerate(migrated(ramp), 1):
         x = frame.x(index)
-        parts.append(
-            f"<g><title>{escaped_line(f'{stage.name}: {stage.migration}', 200)}</title>"
-            f'<line class="migration" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{band:.1f}"/>'
-            f'<rect class="diamond" x="{x - 8:.1f}" y="{band - 8:.1f}" width="16" height="16" rx="2" transform="rotate(45 {x:.1f} {band:.1f})"/>'
-            f'<text class="diamondtext" x="{x:.1f}" y="{band + 4:.1f}" text-anchor="middle">{number}</text></g>'
-        )
+        turned = f'rx="2" transform="rotate(45 {x:.1f} {band:.1f})"'
+        parts += [
+            f"<g><title>{escaped_line(f'{stage.name}: {stage.migration}', 200)}</title>",
+            f'<path class="migration" d="M{x:.1f} {top:.1f}V{bottom:.1f}M{x:.1f} {band - 22:.1f}V{band:.1f}"/>',
+            svg_rect(x - 8, band - 8, 16, 16, "diamond", turned),
+            svg_text(x, band + 4, str(number), "diamondtext", "middle"),
+            "</g>",
+        ]
     return "".join(parts)
 
 
@@ -247,7 +250,7 @@ def _no_return(report: Report, frame: _Frame, top: float, bottom: float) -> str:
             continue
         x = frame.x(index)
         text = "no return" if frame.narrow else "point of no return"
-        flag = len(text) * 6.4 + 14
+        flag = len(text) * 6.9 + 16
         at = min(x, frame.right - flag)
         parts.append(
             f'<g class="noreturn"><title>{escaped_line(f"rollback is not safe from {stage.name} on", 200)}</title>'
@@ -259,64 +262,89 @@ def _no_return(report: Report, frame: _Frame, top: float, bottom: float) -> str:
 
 
 def _lanes(report: Report, frame: _Frame, y: float) -> tuple[str, float]:
-    """One lane per finding, all on the same vertical scale."""
+    """One lane per finding, each on a scale of its own that its tick names: a chance of 1% must be seen beside one
+    of 100%."""
     findings = deciding(report)
     shown = findings[:LANES]
     if not shown:
         return "", y
-    scale = (
-        max([value for each in shown for value in (*each.chance.per_stage.values(), each.chance.max)] or [1.0]) or 1.0
-    )
-    parts = [
-        f'<text class="lanes" x="{frame.left:.1f}" y="{y + 12:.1f}">chance that one pass of the scenario fails</text>'
-    ]
-    y += 20
+    parts = [svg_text(frame.left, y + 12, "chance that one pass of the scenario fails", "lanes")]
+    y += 22
     for number, finding in enumerate(shown, 1):
-        lane, y = _lane(finding, number, report, frame, y, min(scale, 1.0))
+        lane, y = _lane(finding, number, report, frame, y)
         parts.append(lane)
     if len(findings) > len(shown):
-        parts.append(
-            f'<text class="lanes" x="{frame.left:.1f}" y="{y + 14:.1f}">and {len(findings) - len(shown)} more findings below</text>'
-        )
+        more = f"and {len(findings) - len(shown)} more findings below"
+        parts.append(svg_text(frame.left, y + 14, more, "lanes"))
         y += 22
     return "".join(parts), y + 4
 
 
-def _lane(finding: Finding, number: int, report: Report, frame: _Frame, y: float, scale: float) -> tuple[str, float]:
-    height, names = 36.0, [stage.name for stage in report.ramp]
+def _lane(finding: Finding, number: int, report: Report, frame: _Frame, y: float) -> tuple[str, float]:
+    height, names = 42.0, [stage.name for stage in report.ramp]
     values = [max(0.0, min(1.0, finding.chance.per_stage.get(name, 0.0))) for name in names]
-    base, title_y = y + 30 + height, y + 14
+    border = _peak_border(finding, report.ramp)
+    scale = max([*values, finding.chance.max if border else 0.0]) or 1.0
+    base = y + 38 + height
     level = [base - height * value / scale for value in values]
-    label = escaped_line(
-        f"Finding {number}: {finding.message}. Chance {chance_line(finding.chance, names, finding.rollback_only)}", 500
-    )
+    label = f"Finding {number}: {finding.message}. Chance {chance_line(finding.chance, names, finding.rollback_only)}"
+    label = escaped_line(label, 500)
     steps = [f"M{frame.left:.1f} {base:.1f}"]
     steps += [f"V{each:.1f}H{frame.x(index + 1):.1f}" for index, each in enumerate(level)]
-    room = int((frame.right - frame.left - 30) / 6.4)
+    middle = y + 14
     parts = [
         f'<a class="lane" href="#{anchor(finding.id)}" aria-label="{label}"><title>{label}</title>',
-        f'<rect class="lanebox" x="2" y="{y:.1f}" width="{frame.width - 4:.1f}" height="{height + 34:.1f}" rx="6"/>',
-        f'<circle class="badge" cx="{frame.left / 2:.1f}" cy="{base - height / 2:.1f}" r="11"/>',
-        f'<text class="badgetext" x="{frame.left / 2:.1f}" y="{base - height / 2 + 4:.1f}" text-anchor="middle">{number}</text>',
-        f'<text class="lanetitle" x="{frame.left:.1f}" y="{title_y:.1f}">{escaped_line(_lane_title(finding), room)}</text>',
+        svg_rect(2, y - 4, frame.width - 4, height + 48, "lanebox"),
+        svg_circle(frame.left - 20, middle - 4, 11, "badge"),
+        svg_text(frame.left - 20, middle, str(number), "badgetext", "middle"),
+        _lane_title(finding, frame, middle),
         f'<path class="chancearea" d="{"".join(steps)}V{base:.1f}Z"/>',
-        f'<line class="base" x1="{frame.left:.1f}" x2="{frame.right:.1f}" y1="{base:.1f}" y2="{base:.1f}"/>',
+        svg_line(frame.left, base, frame.right, base, "base"),
     ]
+    if any(values):
+        parts += [_tick(percent(scale), frame, base - height), _tick("0", frame, base)]
     parts += [_rollback_cells(finding, report, frame, base, height)] if finding.rollback_only else []
-    for start, end, text in _spans([percent(value) if value > 0 else "" for value in values]):
+    parts += _lane_values(values, level, border, frame)
+    if border:
+        x, top = frame.x(border), base - height * min(finding.chance.max, 1.0) / scale
+        parts.append(svg_line(x, base, x, top, "peakline"))
+        parts.append(svg_circle(x, top, 3.5, "peak"))
+    return "".join([*parts, "</a>"]), y + height + 50
+
+
+def _tick(text: str, frame: _Frame, y: float) -> str:
+    return svg_text(frame.left - 6, y + 4, text, "tick", "end")
+
+
+def _lane_values(values: Sequence[float], level: Sequence[float], border: int, frame: _Frame) -> list[str]:
+    """The value of every stage above its step; equal neighbours share one, unless the peak stands between them."""
+    texts = [percent(value) if value > 0 else "" for value in values]
+    spans = _spans(texts[:border]) + [
+        (start + border, end + border, text) for start, end, text in _spans(texts[border:])
+    ]
+    parts = []
+    for start, end, text in spans:
         if text and (end - start) * frame.column > len(text) * 5.5:
-            middle = frame.x((start + end) / 2)
-            parts.append(
-                f'<text class="value" x="{middle:.1f}" y="{level[start] - 4:.1f}" text-anchor="middle">{text}</text>'
-            )
-    parts.append(_peak(finding, report.ramp, frame, base, height / scale))
-    return "".join([*parts, "</a>"]), y + height + 38
+            x = frame.x((start + end) / 2)
+            parts.append(svg_text(x, level[start] - 5, text, "value", "middle"))
+    return parts
 
 
-def _lane_title(finding: Finding) -> str:
-    steps = " → ".join(f"{each.step} on {each.side}" for each in finding.cause[:4])
-    when = " after rollback" if finding.rollback_only else ""
-    return f"{steps or finding.rule}{when}   {chance_text(finding.chance)}"
+def _lane_title(finding: Finding, frame: _Frame, y: float) -> str:
+    """The cause at the left; at the right the polynomial with its peak, which often lies between stages."""
+    steps = " → ".join(f"{each.step} on {each.side}" for each in finding.cause[:5]) or finding.rule
+    chance = finding.chance
+    if finding.rollback_only:
+        right = "rollback" if frame.narrow else "after rollback"
+    elif is_constant(chance):
+        right = chance_text(chance)
+    else:
+        before = "" if frame.narrow else f"{one_line(formula(chance), 40)}, "
+        right = f"{before}peak {percent(chance.max)} at {percent(chance.at)}"
+    room = int((frame.right - frame.left - len(right) * 7.2) / 6.6) - 2
+    return svg_text(frame.left, y, escaped_line(steps, max(room, 8)), "lanetitle") + svg_text(
+        frame.right, y, escaped_line(right), "peaktext", "end"
+    )
 
 
 def _rollback_cells(finding: Finding, report: Report, frame: _Frame, base: float, height: float) -> str:
@@ -327,33 +355,26 @@ def _rollback_cells(finding: Finding, report: Report, frame: _Frame, base: float
     for start, end, word in _spans(broken):
         if word:
             x, width = frame.x(start), (end - start) * frame.column
-            parts.append(
-                f'<rect fill="url(#hatch-{kind})" x="{x:.1f}" y="{base - height:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
-                f'<text class="value" x="{x + width / 2:.1f}" y="{base - height / 2 + 4:.1f}" text-anchor="middle">'
-                f"{'on rollback' if width > 76 else '↩'}</text>"
-            )
+            parts.append(svg_rect(x, base - height, width, height, more=f'fill="url(#hatch-{kind})"'))
+            text = "on rollback" if width > 76 else "↩"
+            parts.append(svg_text(x + width / 2, base - height / 2 + 4, text, "value", "middle"))
     return "".join(parts)
 
 
-def _peak(finding: Finding, ramp: Sequence[RampStage], frame: _Frame, base: float, unit: float) -> str:
-    """Where the weight passes the worst one between two stages, the peak stands on their border."""
+def _peak_border(finding: Finding, ramp: Sequence[RampStage]) -> int:
+    """The stage on whose left border the peak stands: where the weight passes the worst one between two stages.
+    0: nowhere on this ramp."""
     chance = finding.chance
     for index in range(1, len(ramp)):
         low, high = sorted((ramp[index - 1].weight, ramp[index].weight))
         possible = any(chance.per_stage.get(ramp[each].name, 0.0) > 0 for each in (index - 1, index))
         if low < chance.at < high and possible:
-            x, y = frame.x(index), base - unit * min(chance.max, 1.0)
-            text = f"{percent(chance.max)} at {percent(chance.at)}" if not frame.narrow else percent(chance.max)
-            return (
-                f'<line class="peakline" x1="{x:.1f}" x2="{x:.1f}" y1="{base:.1f}" y2="{y:.1f}"/>'
-                f'<circle class="peak" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-                f'<text class="peaktext" x="{x:.1f}" y="{y - 6:.1f}" text-anchor="middle">{text}</text>'
-            )
-    return ""
+            return index
+    return 0
 
 
 def _row_name(text: str, frame: _Frame, y: float) -> str:
-    return f'<text class="tick" x="{frame.left - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+    return svg_text(frame.left - 8, y + 4, text, "tick", "end")
 
 
 def _spans(words: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -11,8 +11,10 @@ from crossfade.report.wording import (
     chance_text,
     differing,
     failing_call,
+    formula,
     indented,
     is_constant,
+    joined,
     parsed,
     percent,
     plural,
@@ -32,14 +34,18 @@ _BLAMES = {
 _WHOLE = 44  # lines of an answer shown whole; longer ones are folded around what differs
 _AROUND = 3  # lines kept around a differing line
 _DIFFERENCES = 24
+_WITH_BODIES = 30  # findings whose calls are shown with their bodies
+_REQUEST = 4000  # characters of a request
 
 
 def finding_card(finding: Finding, number: int, report: Report, open_: bool) -> str:
-    """`open_` cards show everything at once; the others unfold from their sentence."""
+    """`open_` cards show everything at once; the others unfold from their sentence. Cards with a high number leave out
+    the bodies of calls that did not fail, so that a page with hundreds of findings still opens."""
     decides = finding.severity is Severity.ERROR
     badge = f'<span class="number">{number}</span>' if decides else '<span class="number info">i</span>'
     heading = (
-        f'<span class="headline">{badge}<span class="sentence" role="heading" aria-level="3">{prose(finding.message)}</span></span>'
+        f'<span class="headline">{badge}<span class="sentence" role="heading" aria-level="3">'
+        f"{prose(finding.message)}</span></span>"
         f'<span class="meta"><code>{escaped_line(finding.rule)}</code>'
         f'<span class="fingerprint">{escaped_line(short_id(finding))}</span>'
         f"{chip(_blame_text(finding), 'fail' if decides else '')}</span>"
@@ -48,7 +54,7 @@ def finding_card(finding: Finding, number: int, report: Report, open_: bool) -> 
     parts += [
         _answers(finding),
         _difference_table(finding),
-        _calls(finding, report),
+        _calls(finding, report, number <= _WITH_BODIES),
         _advice(finding),
         _replay(finding),
     ]
@@ -98,21 +104,19 @@ def _chance(finding: Finding, report: Report) -> str:
         for stage in report.ramp
         if chance.per_stage.get(stage.name, 0.0) > 0
     ]
-    formula = f'<code class="formula">{escaped_line(chance_text(chance), 160)}</code>'
-    sentence = f"One pass of the scenario fails with chance {formula}"
+    polynomial = f'<code class="formula">{escaped_line(formula(chance), 160)}</code>'
     if not is_constant(chance):
-        sentence += f", at most <b>{percent(chance.max)}</b>, when the canary has {percent(chance.at)}."
+        peak = f"at most <b>{percent(chance.max)}</b>, when the canary serves {percent(chance.at)}"
+        sentence = f"One pass of the scenario fails with chance {polynomial}, {peak}."
+    elif chance_text(chance) == "always":
+        sentence = "Every pass that meets this cause fails, whatever the canary's weight."
     else:
-        sentence += "."
+        sentence = f"One pass of the scenario fails with chance {polynomial}, whatever the canary's weight."
     if finding.rollback_only:
         stages = [stage.name for stage in report.ramp if finding.id in stage.broken_by]
-        sentence += f" It needs a rollback{f' from {escaped_line(_listed(stages), 200)}' if stages else ''}."
+        sentence += f" It needs a rollback{f' from {escaped_line(joined(stages), 300)}' if stages else ''}."
     values = table(("stage", "weight", "chance"), rows, "values") if rows else ""
     return f'<h4>Chance</h4><p>{sentence}</p><div class="chance">{chance_curve(finding, report.ramp)}{values}</div>'
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
 
 
 def _answers(finding: Finding) -> str:
@@ -218,17 +222,17 @@ def _difference_table(finding: Finding) -> str:
     return f"<h4>Differences</h4>{table(heads, rows, 'differences')}{rest}"
 
 
-def _calls(finding: Finding, report: Report) -> str:
+def _calls(finding: Finding, report: Report, bodies: bool) -> str:
     if not finding.witness or not finding.witness.calls:
         return ""
     calls = finding.witness.calls
-    rows = [_call_item(call, back) for call, back in zip(calls, rolled_back(calls, report.ramp), strict=True)]
+    rows = [_call_item(call, back, bodies) for call, back in zip(calls, rolled_back(calls, report.ramp), strict=True)]
     witness = finding.witness
     replays = f"{witness.replays} of {plural(witness.attempts, 'clean replay')} failed the same way"
     return folded(f"Every call of the witness <small>{replays}</small>", f'<ol class="calls">{"".join(rows)}</ol>')
 
 
-def _call_item(call: WitnessCall, back: bool) -> str:
+def _call_item(call: WitnessCall, back: bool, bodies: bool) -> str:
     where = f"{call.side} {call.version} at {call.stage}{', after rollback' if back else ''}"
     status = str(call.status) if call.status is not None else "no answer"
     if call.outcome == "blocked":
@@ -236,20 +240,21 @@ def _call_item(call: WitnessCall, back: bool) -> str:
             f'<li class="blocked"><b>{escaped_line(call.step)}</b> <span class="at">{escaped_line(where)}</span> '
             "was not made: an earlier call it needs failed</li>"
         )
-    body = f'<pre class="scroll" tabindex="0">{escaped(call.body)}</pre>' if call.body else ""
+    body = f'<pre class="scroll" tabindex="0">{escaped(call.body)}</pre>' if call.body and bodies else ""
     note = f'<p class="note">{prose(call.note)}</p>' if call.note else ""
     mark = '<span class="failtext">✗</span> ' if call.outcome == "fail" else ""
     return (
-        f'<li>{mark}<b>{escaped_line(call.step)}</b> <span class="chip {side_class(call.side)}">{escaped_line(where)}</span>'
-        f'<pre class="scroll request" tabindex="0">{escaped(call.request)}</pre><p class="at">answer {status}</p>{body}{note}</li>'
+        f"<li>{mark}<b>{escaped_line(call.step)}</b> {chip(where, side_class(call.side))}"
+        f'<pre class="scroll request" tabindex="0">{escaped(call.request[:_REQUEST])}</pre>'
+        f'<p class="at">answer {status}</p>{body}{note}</li>'
     )
 
 
 def _advice(finding: Finding) -> str:
     parts = []
     if finding.between_replicas:
-        sides = " and ".join(finding.witness.between_replicas) if finding.witness else ""
-        which = f" of {escaped_line(sides)}" if sides else " of one side"
+        sides = " and of the ".join(finding.witness.between_replicas) if finding.witness else ""
+        which = f" of the {escaped_line(sides)}" if sides else " of one side"
         parts.append(
             f'<p class="note"><b>Not only between versions.</b> Two instances{which} alone fail the same way: '
             "the replicas do not share state.</p>"

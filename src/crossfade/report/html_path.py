@@ -1,18 +1,20 @@
-"""Small drawings of one finding: its routing as a coloured path between the two sides, and its chance over the weight."""
+"""Small drawings of one finding: its routing as a coloured path between the two sides, its chance over the weight."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from crossfade.model.report import Finding, RampStage, Report, WitnessCall
 from crossfade.report.html_text import escaped_line, side_class
+from crossfade.report.svg import svg_circle, svg_line, svg_rect, svg_text
 from crossfade.report.wording import chance_at, is_constant, one_line, percent, rolled_back, weight_text
 
 ACROSS = 7  # calls drawn from left to right on a wide screen; longer paths run downwards
 _GUTTER, _STABLE_Y, _CANARY_Y = 84.0, 50.0, 112.0
-_ROW, _STABLE_X, _CANARY_X = 50.0, 22.0, 66.0
+_ROW, _STABLE_X, _CANARY_X = 50.0, 24.0, 82.0
 
 
 class _Stop(msgspec.Struct, frozen=True):
@@ -79,15 +81,13 @@ def _across(calls: Sequence[WitnessCall], report: Report, label: str) -> str:
         for number, (call, before) in enumerate(zip(calls, _befores(calls, report.ramp), strict=True))
     ]
     parts = [_rail(side, y, width) for side, y in (("stable", _STABLE_Y), ("canary", _CANARY_Y))]
-    for earlier, later in zip(stops, stops[1:], strict=False):
+    for earlier, later in pairwise(stops):
         if later.before:
             parts.append(_event_across(later, later.x - column / 2))
         parts.append(_link_across(earlier, later))
     room = int((column - 8) / 7)
     for stop in stops:
-        parts.append(
-            f'<text class="step" x="{stop.x:.1f}" y="18" text-anchor="middle">{escaped_line(stop.call.step, room)}</text>'
-        )
+        parts.append(svg_text(stop.x, 18, escaped_line(stop.call.step, room), "step", "middle"))
         parts += [_node(stop), _status(stop, stop.x, stop.y + 27, "middle")]
     parts += _stage_bands(stops, column, report.ramp)
     return (
@@ -97,15 +97,13 @@ def _across(calls: Sequence[WitnessCall], report: Report, label: str) -> str:
 
 
 def _rail(side: str, y: float, width: float) -> str:
-    return (
-        f'<text class="railname {side}" x="0" y="{y + 4:.1f}">{side}</text>'
-        f'<line class="rail" x1="{_GUTTER - 20:.1f}" x2="{width:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    )
+    return svg_text(0, y + 4, side, f"railname {side}") + svg_line(_GUTTER - 20, y, width, y, "rail")
 
 
 def _link_across(earlier: _Stop, later: _Stop) -> str:
     middle = (earlier.x + later.x) / 2
-    curve = f"M{earlier.x:.1f} {earlier.y:.1f}C{middle:.1f} {earlier.y:.1f} {middle:.1f} {later.y:.1f} {later.x:.1f} {later.y:.1f}"
+    bend = f"{middle:.1f} {earlier.y:.1f} {middle:.1f} {later.y:.1f}"
+    curve = f"M{earlier.x:.1f} {earlier.y:.1f}C{bend} {later.x:.1f} {later.y:.1f}"
     return f'<path class="link {_link_class(earlier, later)}" d="{curve}"{_link_stroke(earlier, later, "")}/>'
 
 
@@ -127,8 +125,8 @@ def _event_across(stop: _Stop, x: float) -> str:
     text = "rollback" if rollback else "migration"
     return (
         f'<g class="{"backline" if rollback else "eventline"}"><title>{escaped_line(stop.before, 300)}</title>'
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="26" y2="150"/>'
-        f'<text x="{x:.1f}" y="84" text-anchor="middle">{"↩" if rollback else "◆"} {text}</text></g>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="26" y2="130"/>'
+        f'<text x="{x:.1f}" y="144" text-anchor="middle">{"↩" if rollback else "◆"} {text}</text></g>'
     )
 
 
@@ -147,8 +145,8 @@ def _stage_bands(stops: Sequence[_Stop], column: float, ramp: Sequence[RampStage
         weight = f" {weight_text(weights[stage])}" if stage in weights else ""
         text = one_line(f"{stage}{weight}", int((end - start - 6) / 6.4))
         parts.append(
-            f'<rect class="stageband" x="{start:.1f}" y="152" width="{end - start:.1f}" height="22" rx="4"/>'
-            f'<text class="band" x="{(start + end) / 2:.1f}" y="167" text-anchor="middle">{escaped_line(text)}</text>'
+            svg_rect(start, 152, end - start, 22, "stageband")
+            + svg_text((start + end) / 2, 167, escaped_line(text), "band", "middle")
         )
     return parts
 
@@ -161,19 +159,18 @@ def _down(calls: Sequence[WitnessCall], report: Report, label: str, kind: str) -
             word = "↩ rollback" if before == "rollback" else "◆ migration"
             style = "backline" if before == "rollback" else "eventline"
             parts.append(
-                f'<g class="{style}"><title>{escaped_line(before, 300)}</title><line x1="6" x2="330" y1="{y - 8:.1f}" y2="{y - 8:.1f}"/>'
-                f'<text x="334" y="{y - 12:.1f}" text-anchor="end">{word}</text></g>'
+                f'<g class="{style}"><title>{escaped_line(before, 300)}</title>'
+                f'{svg_line(6, y - 8, 334, y - 8)}<text x="334" y="{y - 12:.1f}" text-anchor="end">{word}</text></g>'
             )
             y += 16
         stops.append(_Stop(call, _STABLE_X if call.side == "stable" else _CANARY_X, y + 12, before))
         y += _ROW
     end = y - _ROW + 30
     rails = "".join(
-        f'<line class="rail" x1="{x}" x2="{x}" y1="24" y2="{end:.1f}"/>'
-        f'<text class="railname {side}" x="{x}" y="14" text-anchor="middle">{side}</text>'
+        svg_line(x, 24, x, end, "rail") + svg_text(x, 14, side, f"railname {side}", "middle")
         for side, x in (("stable", _STABLE_X), ("canary", _CANARY_X))
     )
-    for earlier, later in zip(stops, stops[1:], strict=False):
+    for earlier, later in pairwise(stops):
         middle = (earlier.y + later.y) / 2
         curve = f"M{earlier.x} {earlier.y}C{earlier.x} {middle} {later.x} {middle} {later.x} {later.y}"
         parts.append(
@@ -186,21 +183,22 @@ def _down(calls: Sequence[WitnessCall], report: Report, label: str, kind: str) -
             else stop.call.stage
         )
         parts.append(_node(stop))
-        parts.append(f'<text class="step" x="96" y="{stop.y - 2:.1f}">{escaped_line(stop.call.step, 26)}</text>')
-        parts.append(f'<text class="where" x="96" y="{stop.y + 14:.1f}">at {escaped_line(stage, 30)}</text>')
+        parts.append(svg_text(118, stop.y - 2, escaped_line(stop.call.step, 22), "step"))
+        parts.append(svg_text(118, stop.y + 14, f"at {escaped_line(stage, 24)}", "where"))
         parts.append(_status(stop, 334, stop.y + 5, "end"))
-    return f'<svg class="path {kind}" viewBox="0 0 340 {end + 6:.0f}" role="img" aria-label="{label}">{rails}{"".join(parts)}</svg>'
+    opening = f'<svg class="path {kind}" viewBox="0 0 340 {end + 6:.0f}" role="img" aria-label="{label}">'
+    return f"{opening}{rails}{''.join(parts)}</svg>"
 
 
 def _node(stop: _Stop) -> str:
-    x, y, side = f"{stop.x:.1f}", f"{stop.y:.1f}", side_class(stop.call.side)
+    x, y, side = stop.x, stop.y, side_class(stop.call.side)
     if stop.call.outcome == "blocked":
-        return f'<circle class="node blocked" cx="{x}" cy="{y}" r="8"/>'
+        return svg_circle(x, y, 8, "node blocked")
     if stop.call.outcome != "fail":
-        return f'<circle class="node {side}" cx="{x}" cy="{y}" r="9"/>'
+        return svg_circle(x, y, 9, f"node {side}")
     return (
-        f'<circle class="node {side} failing" cx="{x}" cy="{y}" r="12"/>'
-        f'<path class="cross" d="M{stop.x - 4.5:.1f} {stop.y - 4.5:.1f}l9 9m0 -9l-9 9"/>'
+        svg_circle(x, y, 12, f"node {side} failing")
+        + f'<path class="cross" d="M{stop.x - 4.5:.1f} {stop.y - 4.5:.1f}l9 9m0 -9l-9 9"/>'
     )
 
 
@@ -208,7 +206,7 @@ def _status(stop: _Stop, x: float, y: float, where: str) -> str:
     call = stop.call
     text = "not made" if call.outcome == "blocked" else str(call.status) if call.status is not None else "no answer"
     style = "statustext failtext" if call.outcome == "fail" else "statustext"
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{where}">{text}</text>'
+    return svg_text(x, y, text, style, where)
 
 
 def chance_curve(finding: Finding, ramp: Sequence[RampStage]) -> str:
@@ -232,7 +230,7 @@ def chance_curve(finding: Finding, ramp: Sequence[RampStage]) -> str:
         if value > 0 and abs(value - chance_at(chance, stage.weight)) < 1e-6:
             x, y = point(stage.weight, value)
             title = escaped_line(f"{stage.name}: {percent(value)} at {weight_text(stage.weight)}", 120)
-            dots.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{title}</title></circle>')
+            dots.append(svg_circle(x, y, 3.5, "dot", title))
     peak_x, peak_y = point(chance.at, chance.max)
     text_x = min(max(peak_x, left + 50), left + width - 50)
     label = f"Chance over the canary's weight, at most {percent(chance.max)} at {percent(chance.at)}"
@@ -240,13 +238,15 @@ def chance_curve(finding: Finding, ramp: Sequence[RampStage]) -> str:
         f'<svg class="curve" viewBox="0 0 300 {bottom + 34:.0f}" role="img" aria-label="{label}">'
         f'<path class="chancearea" d="M{left:.1f} {bottom:.1f}L{line}L{left + width:.1f} {bottom:.1f}Z"/>'
         f'<path class="chanceline" d="M{line}"/>'
-        f'<line class="base" x1="{left:.1f}" x2="{left + width:.1f}" y1="{bottom:.1f}" y2="{bottom:.1f}"/>'
-        f'<line class="peakline" x1="{peak_x:.1f}" x2="{peak_x:.1f}" y1="{bottom:.1f}" y2="{peak_y:.1f}"/>'
-        f'{"".join(dots)}<circle class="peak" cx="{peak_x:.1f}" cy="{peak_y:.1f}" r="4"/>'
-        f'<text class="peaktext" x="{text_x:.1f}" y="{peak_y - 8:.1f}" text-anchor="middle">{percent(chance.max)} at {percent(chance.at)}</text>'
-        f'<text class="tick" x="{left:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">0</text>'
-        f'<text class="tick" x="{left + width / 2:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">50%</text>'
-        f'<text class="tick" x="{left + width:.1f}" y="{bottom + 15:.1f}" text-anchor="end">100%</text>'
-        f'<text class="tick" x="{left + width / 2:.1f}" y="{bottom + 30:.1f}" text-anchor="middle">canary\'s weight p</text>'
-        f'<text class="tick" x="{left - 6:.1f}" y="{bottom + 4:.1f}" text-anchor="end">0</text></svg>'
+        + svg_line(left, bottom, left + width, bottom, "base")
+        + svg_line(peak_x, bottom, peak_x, peak_y, "peakline")
+        + "".join(dots)
+        + svg_circle(peak_x, peak_y, 4, "peak")
+        + svg_text(text_x, peak_y - 8, f"{percent(chance.max)} at {percent(chance.at)}", "peaktext", "middle")
+        + svg_text(left, bottom + 15, "0", "tick", "middle")
+        + svg_text(left + width / 2, bottom + 15, "50%", "tick", "middle")
+        + svg_text(left + width, bottom + 15, "100%", "tick", "end")
+        + svg_text(left + width / 2, bottom + 30, "canary's weight p", "tick", "middle")
+        + svg_text(left - 6, bottom + 4, "0", "tick", "end")
+        + "</svg>"
     )

@@ -88,13 +88,13 @@ class Ink(msgspec.Struct, frozen=True):
 
 def ink_for(stream: TextIO, color: bool | None, width: int | None, environ: Mapping[str, str] = os.environ) -> Ink:
     """`color` None: colour on a terminal unless NO_COLOR is set or TERM is dumb. `width` None: the terminal's, at most
-    100 columns; 80 where there is no terminal."""
+    100 columns; 80 where there is no terminal; never below 60."""
     terminal = is_terminal(stream)
     if color is None:
         color = terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     if width is None:
         width = min(_columns(stream, environ), 100) if terminal else 80
-    return Ink(color, not _encodes(stream, "".join(_UNICODE.values())), max(width, 40))
+    return Ink(color, not _encodes(stream, "".join(_UNICODE.values())), max(width, 60))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from crossfade.model.report import Blame, Finding, RampStage, Report, Verdict
+from crossfade.model.report import Blame, Finding, RampStage, Report, ScenarioExercised, Verdict
 from crossfade.report.wording import (
     chance_line,
     chance_text,
@@ -62,21 +62,25 @@ def _head(report: Report) -> str:
         "",
     ]
     if report.verdict is Verdict.UNSAFE and report.reason:
-        lines += [_escaped(report.reason), ""]
+        lines += [_escaped(one_line(report.reason, 600)), ""]
     if errors:
         lines += ["| # | finding | fails when | chance | worst stage |", "|--:|---|---|---|---|"]
-        lines += [_row(report, number, each) for number, each in enumerate(errors[:_TABLE_LIMIT], 1)]
-        lines.append("")
-        if len(errors) > _TABLE_LIMIT:
-            lines += [f"_… and {plural(len(errors) - _TABLE_LIMIT, 'more finding')}: see `report.html`._", ""]
+        rows = _fitting([_row(report, number, each) for number, each in enumerate(errors, 1)], _TABLE_LIMIT, 20_000)
+        lines += [*rows, ""]
+        if len(errors) > len(rows):
+            lines += [f"_… and {plural(len(errors) - len(rows), 'more finding')}: see `report.html`._", ""]
     for name in report.points_of_no_return[:10]:
-        lines += [f"> [!WARNING]\n> Point of no return: from stage {_code(name)} on, rollback is not safe.", ""]
+        lines += [
+            f"> [!WARNING]\n> Point of no return: from stage {_code(one_line(name, 80))} on, rollback is not safe.",
+            "",
+        ]
     return "\n".join(lines)
 
 
 def _row(report: Report, number: int, finding: Finding) -> str:
     cause = "<br>".join(_escaped(literal_text(literal)) for literal in finding.cause[:6])
-    worst = max(report.ramp, key=lambda stage: finding.chance.per_stage.get(stage.name, 0.0), default=None)
+    per_stage = finding.chance.per_stage
+    worst = max(report.ramp, key=lambda stage: round(per_stage.get(stage.name, 0.0), 9), default=None)
     value = finding.chance.per_stage.get(worst.name, 0.0) if worst else 0.0
     at = (
         f"{percent(value)} at {_code(worst.name)}"
@@ -147,12 +151,10 @@ def _tail(report: Report) -> str:
     exercised = report.exercised
     lines = ["<details>", "<summary>The ramp and what was exercised</summary>", "", _ramp_table(report.ramp), ""]
     lines += ["| scenario | routings | merged | calls | regime |", "|---|--:|--:|--:|---|"]
-    for each in exercised.scenarios[:40]:
-        routings = f"{each.explored} of {each.possible}"
-        name = _escaped(one_line(each.scenario, 120))
-        lines.append(f"| {name} | {routings} | {each.merged} | {each.calls} | {_escaped(each.regime)} |")
-    if len(exercised.scenarios) > 40:
-        lines.append(f"| … {plural(len(exercised.scenarios) - 40, 'more scenario')} | | | | |")
+    rows = _fitting([_scenario_row(each) for each in exercised.scenarios], 40, 5_000)
+    lines += rows
+    if len(exercised.scenarios) > len(rows):
+        lines.append(f"| … {plural(len(exercised.scenarios) - len(rows), 'more scenario')} | | | | |")
     lines.append("")
     lines += _list("For information", [f"{each.message} ({each.rule})" for each in informing(report)])
     lines += _list("Unstable (not confirmed by clean replays)", [each.message for each in report.unstable])
@@ -173,29 +175,48 @@ def _tail(report: Report) -> str:
     return "\n".join([*lines, "</details>", "", *([guarantee, ""] if guarantee else []), f"<sub>{run}</sub>", ""])
 
 
+def _scenario_row(each: ScenarioExercised) -> str:
+    routings = f"{each.explored} of {each.possible}"
+    name, regime = _escaped(one_line(each.scenario, 120)), _escaped(one_line(each.regime, 60))
+    return f"| {name} | {routings} | {each.merged} | {each.calls} | {regime} |"
+
+
 def _ramp_table(ramp: tuple[RampStage, ...]) -> str:
-    lines = ["| stage | weight | phase | migration | rollback |", "|---|--:|---|---|---|"]
-    for stage in ramp[:60]:
-        safe = {True: "safe", False: "**not safe**", None: "allowed"}[stage.rollback_safe] if stage.rollback else "no"
-        migration = _code(one_line(stage.migration, 80)) if stage.migration else ""
-        lines.append(
-            f"| {_code(stage.name)} | {weight_text(stage.weight)} | {_escaped(stage.phase)} | {migration} | {safe} |"
-        )
-    return "\n".join(lines)
+    head = ["| stage | weight | phase | migration | rollback |", "|---|--:|---|---|---|"]
+    rows = _fitting([_stage_row(stage) for stage in ramp], 60, 6_000)
+    rest = [f"| … {plural(len(ramp) - len(rows), 'more stage')} | | | | |"] if len(ramp) > len(rows) else []
+    return "\n".join([*head, *rows, *rest])
+
+
+def _stage_row(stage: RampStage) -> str:
+    safe = {True: "safe", False: "**not safe**", None: "allowed"}[stage.rollback_safe] if stage.rollback else "no"
+    migration = _code(one_line(stage.migration, 80)) if stage.migration else ""
+    name, phase = _code(one_line(stage.name, 60)), _escaped(one_line(stage.phase, 40))
+    return f"| {name} | {weight_text(stage.weight)} | {phase} | {migration} | {safe} |"
 
 
 def _list(title: str, items: list[str], limit: int = 12) -> list[str]:
     if not items:
         return []
-    lines = [f"**{title}**", "", *(f"- {_escaped(one_line(item, 240))}" for item in items[:limit])]
-    if len(items) > limit:
-        lines.append(f"- … and {len(items) - limit} more")
-    return [*lines, ""]
+    kept = _fitting([f"- {_escaped(one_line(item, 240))}" for item in items], limit, 2_500)
+    rest = [f"- … and {len(items) - len(kept)} more"] if len(items) > len(kept) else []
+    return [f"**{title}**", "", *kept, *rest, ""]
 
 
 def _versions(report: Report) -> str:
     moving = [each for each in report.services if each.stable != each.canary] or list(report.services)
     return ", ".join(f"{_escaped(each.name)} {_escaped(each.stable)} → {_escaped(each.canary)}" for each in moving[:8])
+
+
+def _fitting(lines: list[str], count: int, room: int) -> list[str]:
+    """The first lines, at most `count`, that fit into `room` bytes."""
+    kept: list[str] = []
+    for line in lines[:count]:
+        room -= _size(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept
 
 
 def _size(text: str) -> int:

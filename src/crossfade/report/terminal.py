@@ -90,7 +90,7 @@ class Terminal:
             self._draw(f"{_bar(progress.done / total, self._progress_ink)} {text}: {count}", progress.done >= total)
             return
         quarter = 4 * progress.done // total
-        if quarter == 4 and self._told.get(text, 0) < 4 or total >= 400 and quarter > self._told.get(text, 0):
+        if (quarter == 4 and self._told.get(text, 0) < 4) or (total >= 400 and quarter > self._told.get(text, 0)):
             self._line(f"{text}: {count}", "dim")
         self._told[text] = max(quarter, self._told.get(text, 0))
 

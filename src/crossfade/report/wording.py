@@ -24,6 +24,7 @@ from crossfade.model.report import (
 )
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BLAME_CLAUSES = {
     Blame.MIXED: ("makes mixed traffic fail", "make mixed traffic fail"),
     Blame.PHASE: ("breaks a side while the data move", "break a side while the data move"),
@@ -113,7 +114,7 @@ def verdict_sentence(report: Report) -> str:
     """What the verdict rests on, without the word itself: "4 findings, 3 make mixed traffic fail"."""
     errors = deciding(report)
     if report.verdict is Verdict.UNSAFE and errors:
-        return f"{plural(len(errors), 'finding')}, {_clauses(errors)}"
+        return _clauses(errors)
     if report.verdict is Verdict.SAFE:
         explored, scenarios = report.exercised.routings.explored, len(report.exercised.scenarios)
         return f"{plural(explored, 'routing')} of {plural(scenarios, 'scenario')} explored, none fails"
@@ -127,14 +128,17 @@ def verdict_line(report: Report) -> str:
     return f"{report.verdict.value}: {verdict_sentence(report)}"
 
 
-def _clauses(findings: Iterable[Finding]) -> str:
+def _clauses(findings: Sequence[Finding]) -> str:
+    """ "4 findings, 3 make mixed traffic fail and 1 makes rollback unsafe"; one clause alone needs no second count."""
     counts: dict[tuple[str, str], int] = {}
     for finding in findings:
         clause = _ROLLBACK_CLAUSE if finding.rollback_only else _BLAME_CLAUSES[finding.blame]
         counts[clause] = counts.get(clause, 0) + 1
+    total = plural(len(findings), "finding")
+    if len(counts) == 1:
+        return f"{total} {next(iter(counts))[len(findings) > 1]}"
     order = [*_BLAME_CLAUSES.values(), _ROLLBACK_CLAUSE]
-    parts = [f"{counts[clause]} {clause[counts[clause] > 1]}" for clause in order if clause in counts]
-    return joined(parts)
+    return f"{total}, {joined([f'{counts[each]} {each[counts[each] > 1]}' for each in order if each in counts])}"
 
 
 def joined(parts: Sequence[str]) -> str:
@@ -146,11 +150,21 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def chance_text(chance: Chance) -> str:
-    """The polynomial with a real minus sign; "always" and "never" where it is constant."""
+    """The polynomial; "always", "never" or the value where it is constant."""
     if not chance.coefficients or all(abs(value) < 1e-12 for value in chance.coefficients[1:]):
         constant = chance.coefficients[0] if chance.coefficients else chance.max
         return "always" if constant >= 1 - 1e-9 else "never" if constant <= 0 else percent(constant)
     return one_line(chance.text or polynomial_text(chance.coefficients), 160)
+
+
+def formula(chance: Chance) -> str:
+    """The polynomial as it is set on a page: raised exponents and a real minus sign.
+
+    >>> formula(Chance((0, 0, 1, -1), "p^2(1-p)", 4 / 27, 2 / 3, {}))
+    'p²(1−p)'
+    """
+    raised = re.sub(r"\^(\d+)", lambda found: found.group(1).translate(_RAISED), chance_text(chance))
+    return raised.replace("-", "−")
 
 
 def polynomial_text(coefficients: Sequence[float]) -> str:
@@ -182,7 +196,7 @@ def is_constant(chance: Chance) -> bool:
 
 
 def chance_line(chance: Chance, stages: Iterable[str], after_rollback: bool = False, limit: int = 6) -> str:
-    """ "p(1-p): 1% at first, 21% at third, 21% at most, peak 25% at 50%". Stages where it cannot happen are left out."""
+    """ "p(1-p): 1% at first, 21% at third, 21% at most, peak 25% at 50%"; no stage where it cannot happen."""
     possible = [(stage, chance.per_stage[stage]) for stage in stages if chance.per_stage.get(stage, 0.0) > 0]
     parts = [f"{percent(value)} at {one_line(stage)}" for stage, value in possible[:limit]]
     if len(possible) > limit:
