@@ -92,6 +92,13 @@ def test_a_migration_whose_statements_must_stand_alone_runs(stage: Scene, stores
     assert stage.run(stores.rows("select f(), count(*) from moods", "db")) == [[1, 0]]
 
 
+def test_queries_go_on_after_a_migration_changed_their_columns(stage: Scene, stores) -> None:
+    (stage.folder / "wider.sql").write_text("alter table orders alter amount type text, add column extra int")
+    assert stage.run(stores.rows("select * from orders limit 1", "db")) == [[1, 1]]
+    stage.run(stores.run_sql(["wider.sql"], "db"))
+    assert stage.run(stores.rows("select * from orders limit 1", "db")) == [[1, "1", None]]
+
+
 def test_a_schema_that_does_not_load_is_told_with_its_line(tmp_path: Path) -> None:
     databases = [Database("db", "postgres", schema=("bad.sql",))]
     with scene(tmp_path, databases, {"bad.sql": "create table a (id int);\ncreate tabel b (id int);\n"}) as stage:

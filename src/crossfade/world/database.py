@@ -79,7 +79,7 @@ class PostgresDatabase:
         """Present content is the base: the log is forgotten, tables that are new are put under it."""
         async with self._connected("set a checkpoint in") as connection:
             await self._number_sequences(connection)
-            self._superuser = await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+            await connection.reload_schema_state()  # prepared statements from before a migration do not fit any more
             installed = await connection.fetchval("SELECT to_regclass('crossfade.log') IS NOT NULL")
             tables = undo.tables_from(await connection.fetch(undo.TABLES_SQL))
             known = self._tracked if installed else {}
@@ -212,6 +212,7 @@ class PostgresDatabase:
                 with contextlib.suppress(asyncpg.PostgresError, *_GONE):
                     await connection.execute("ROLLBACK")
                     await connection.reset()
+                    await connection.reload_schema_state()
                     await self._settings(connection)
             await self._number_sequences(connection)
 

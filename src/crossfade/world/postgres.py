@@ -37,6 +37,7 @@ _SETTINGS = {
     "max_connections": "300",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "dynamic_shared_memory_type": "mmap",  # in the data folder, which goes when the server does
     "shared_buffers": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",

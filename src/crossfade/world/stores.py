@@ -108,7 +108,8 @@ class Stores:
 
     async def release(self) -> None:
         """To be called before every migration, in every environment: the undo log stops, and the sequences move to the
-        next million, so that rows a migration inserts have the same ids everywhere, whatever ran before."""
+        next million, so that rows a migration inserts have the same ids everywhere, whatever ran before. A second
+        call changes nothing; `run_sql` calls it where it was forgotten."""
         await all_of(*(database.release() for database in self.databases.values()))
         if not self._ahead:
             await all_of(*(database.move_sequences() for database in self.databases.values()))
@@ -117,6 +118,8 @@ class Stores:
     async def run_sql(self, paths: Sequence[str], database: str | None = None) -> None:
         """A `sql` migration: files below the contract's folder. Raises MigrationFailed("file:line: message")."""
         store = self._one(database)
+        if not self._ahead:
+            await self.release()
         for path in paths:
             try:
                 text = (self._folder / path).read_text(encoding="utf-8-sig")

@@ -30,6 +30,11 @@ ROLE_SETTINGS = (
 # User tables that hold rows, with what is needed to write a row: columns, the key (primary key, else a unique index
 # over columns that are never null), and the sequences that number its columns.
 TABLES_SQL = """
+WITH owned AS MATERIALIZED (
+  SELECT d.refobjid, a.attname, d.objid FROM pg_sequence q
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = q.seqrelid AND d.deptype IN ('a', 'i')
+                    AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid)
 SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relpersistence::text AS persistence,
        (SELECT json_agg(json_build_array(a.attname, a.attgenerated::text, a.attidentity::text, a.attnotnull,
                    format_type(a.atttypid, NULL),
@@ -47,11 +52,8 @@ SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relpersiste
                  ORDER BY i.indisprimary DESC, i.indnatts, i.indexrelid LIMIT 1) best,
                unnest(best.indkey::int2[]) WITH ORDINALITY AS u(attnum, place), pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum = u.attnum AND u.place <= best.indnkeyatts) AS key,
-       (SELECT json_agg(json_build_array(a.attname, d.objid::int8))::text
-          FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-           AND d.refobjid = ANY (CASE WHEN c.relispartition
+       (SELECT json_agg(json_build_array(o.attname, o.objid::int8))::text FROM owned o
+         WHERE o.refobjid = ANY (CASE WHEN c.relispartition
                                  THEN ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid)) || c.oid
                                  ELSE ARRAY[c.oid] END)) AS sequences
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
