@@ -1,7 +1,7 @@
 """Minimal causes: the least set of (step, side, point) conditions that forces a failure.
 
 Over explored routings the failing set F is known completely, and a minimal cause is a prime implicant of F (Quine 1952,
-McCluskey 1956) over multi-valued literals: a step's side, its point, or both. Sets of routings are bit masks, so testing an
+McCluskey 1956) over multi-valued literals: a step's side, the points up to or from which it happens, or both. Sets of routings are bit masks, so testing an
 implicant is one `and`. Routings in which the step could not be made (blocked) are neutral: they neither fail nor pass.
 
 Where not all routings were run, `learned_cause` asks for a few more: if two words agree on the relevant steps found so far
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from itertools import combinations, product
+from math import prod
 
 import msgspec
 
@@ -20,19 +21,28 @@ from crossfade.model.ramp import Side
 
 
 class Literal(msgspec.Struct, frozen=True, order=True):
-    """`step` happens on `side` (None: any) at `point` (None: any)."""
+    """`step` happens on `side` (None: any) at a point from `low` to `high` (None: unbounded)."""
 
     step: int
     side: Side | None
-    point: int | None
+    low: int | None = None
+    high: int | None = None
 
     def holds(self, word: Word) -> bool:
         placed = word[self.step]
-        return (self.side is None or placed.side is self.side) and (self.point is None or placed.point == self.point)
+        return (self.side is None or placed.side is self.side) and self.allows(placed.point)
+
+    def allows(self, point: int) -> bool:
+        return (self.low is None or point >= self.low) and (self.high is None or point <= self.high)
+
+    @property
+    def bounded(self) -> bool:
+        """Does it matter when the step happens?"""
+        return self.low is not None or self.high is not None
 
     @property
     def size(self) -> int:
-        return (self.side is not None) + (self.point is not None)
+        return (self.side is not None) + (self.low is not None) + (self.high is not None)
 
 
 Cause = tuple[Literal, ...]
@@ -57,7 +67,7 @@ def minimal_causes(
     """
     fails = _mask(failing)
     counter = ((1 << len(words)) - 1) & ~fails & ~_mask(neutral)
-    table = _literal_masks(words)
+    table = _Masks(words)
     remaining = fails
     found: list[tuple[Cause, int]] = []
     order = sorted(_bits(fails), key=lambda index: _simplicity(words[index]) + (index,))
@@ -73,12 +83,14 @@ def minimal_causes(
     return tuple(Explanation(cause, tuple(sorted(_bits(mask), key=lambda index: rank[index]))) for cause, mask in found)
 
 
-def _smallest(word: Word, table: dict[Literal, int], counter: int, fails: int, largest: int) -> Cause:
+def _smallest(word: Word, table: _Masks, counter: int, fails: int, largest: int) -> Cause:
     choices = [_choices(step, word[step], table) for step in range(len(word))]
     everything = counter | fails
     if not counter:
         return ()
     for size in range(1, largest + 1):
+        if sum(prod(len(choices[step]) for step in steps) for steps in combinations(range(len(word)), size)) > 300_000:
+            break
         best: tuple[tuple[int, int, Cause], Cause] | None = None
         for steps in combinations(range(len(word)), size):
             for cause in product(*(choices[step] for step in steps)):
@@ -95,8 +107,6 @@ def _smallest(word: Word, table: dict[Literal, int], counter: int, fails: int, l
                     best = (rank, cause)
         if best is not None:
             return best[1]
-        if size >= 2 and len(word) > 14:
-            break
     return _greedy(word, choices, table, counter)
 
 
@@ -106,13 +116,19 @@ def _before(rank: tuple[int, int, Cause], other: tuple[int, int, Cause]) -> bool
     return _order(rank[2]) < _order(other[2])
 
 
-def _order(cause: Cause) -> tuple[tuple[int, str, int], ...]:
+def _order(cause: Cause) -> tuple[tuple[int, str, int, int], ...]:
     return tuple(
-        (literal.step, str(literal.side or ""), -1 if literal.point is None else literal.point) for literal in cause
+        (
+            literal.step,
+            str(literal.side or ""),
+            -1 if literal.low is None else literal.low,
+            -1 if literal.high is None else literal.high,
+        )
+        for literal in cause
     )
 
 
-def _greedy(word: Word, choices: Sequence[Sequence[Literal]], table: dict[Literal, int], counter: int) -> Cause:
+def _greedy(word: Word, choices: Sequence[Sequence[Literal]], table: _Masks, counter: int) -> Cause:
     """All conditions of the word, dropped and weakened one at a time while they still force the failure."""
     cause = [options[-1] for options in choices]
 
@@ -134,39 +150,53 @@ def _greedy(word: Word, choices: Sequence[Sequence[Literal]], table: dict[Litera
     return tuple(cause)
 
 
-def _choices(step: int, placed: Placed, table: dict[Literal, int]) -> list[Literal]:
-    """The conditions on a step that its place satisfies, weakest first; equal ones once."""
+def _choices(step: int, placed: Placed, table: _Masks) -> list[Literal]:
+    """The conditions on a step that its place satisfies, weakest first; those that mean the same once."""
+    side, point = placed.side, placed.point
     options = [
-        Literal(step, placed.side, None),
-        Literal(step, None, placed.point),
-        Literal(step, placed.side, placed.point),
+        Literal(step, side),
+        Literal(step, None, None, point),
+        Literal(step, None, point, None),
+        Literal(step, side, None, point),
+        Literal(step, side, point, None),
+        Literal(step, None, point, point),
+        Literal(step, side, point, point),
     ]
     kept: list[Literal] = []
     for literal in options:
-        if all(table[literal] != table[other] for other in kept):
+        if table[literal] != table.everything and all(table[literal] != table[other] for other in kept):
             kept.append(literal)
-    return kept
+    return kept or options[:1]
 
 
-def _literal_masks(words: Sequence[Word]) -> dict[Literal, int]:
-    rows: dict[Literal, bytearray] = {}
-    size = (len(words) + 7) // 8
-    for index, word in enumerate(words):
-        byte, bit = index >> 3, 1 << (index & 7)
-        for step, placed in enumerate(word):
-            for literal in (
-                Literal(step, placed.side, None),
-                Literal(step, None, placed.point),
-                Literal(step, placed.side, placed.point),
-            ):
-                row = rows.get(literal)
+class _Masks(dict[Literal, int]):
+    """The words that satisfy a literal, as a bit mask; made when first asked for."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        super().__init__()
+        self.everything = (1 << len(words)) - 1
+        rows: dict[tuple[int, Placed], bytearray] = {}
+        size = (len(words) + 7) // 8
+        for index, word in enumerate(words):
+            byte, bit = index >> 3, 1 << (index & 7)
+            for place in enumerate(word):
+                row = rows.get(place)
                 if row is None:
-                    row = rows[literal] = bytearray(size)
+                    row = rows[place] = bytearray(size)
                 row[byte] |= bit
-    return {literal: int.from_bytes(row, "little") for literal, row in rows.items()}
+        self._exact = {place: int.from_bytes(row, "little") for place, row in rows.items()}
+
+    def __missing__(self, literal: Literal) -> int:
+        mask = 0
+        for (step, placed), own in self._exact.items():
+            if step == literal.step and (literal.side is None or placed.side is literal.side):
+                if literal.allows(placed.point):
+                    mask |= own
+        self[literal] = mask
+        return mask
 
 
-def _common(cause: Cause, table: dict[Literal, int], count: int) -> int:
+def _common(cause: Cause, table: _Masks, count: int) -> int:
     mask = (1 << count) - 1
     for literal in cause:
         mask &= table[literal]

@@ -72,7 +72,7 @@ def suspects(contract: Contract, line: Timeline, automaton: Automaton, evidence:
         for explanation in minimal_causes(evidence.words, members, neutral):
             words = tuple(evidence.words[i] for i in explanation.covers)
             word = _best_witness(automaton, words)
-            blame = _blame(contract, line, explanation.cause, word, len(evidence.words[0]))
+            blame = _blame(contract, line, explanation.cause, word, len(evidence.words[0]), group[0].at)
             own = _problems_of(evidence, evidence.words.index(word), step, group)
             only_back = all(automaton.needs_rollback(w) for w in words[:200])
             found.append(Suspect(evidence.scenario, step, own, (explanation.cause,), word, words, blame, only_back))
@@ -98,12 +98,14 @@ def _problems_of(evidence: Evidence, index: int, step: int, problems: Sequence[P
     return tuple(own) or tuple(problems)
 
 
-def _blame(contract: Contract, line: Timeline, cause: Cause, word: Word, steps: int) -> Blame:
+def _blame(contract: Contract, line: Timeline, cause: Cause, word: Word, steps: int, at: int) -> Blame:
+    """`at`: the point where the data left behind fails, -1 for a failure of a call itself."""
+
     def meets(side: Side, point: int) -> bool:
         return all(literal.holds((Placed(point, side),) * steps) for literal in cause)
 
     if meets(Side.STABLE, 0):
-        return Blame.STABLE
+        return Blame.STABLE if at <= 0 else Blame.PHASE
     canary_points = _points_with(contract, line, Side.CANARY)
     if canary_points and meets(Side.CANARY, canary_points[0]):
         return Blame.CANARY
@@ -167,7 +169,8 @@ def _implies(cause: Cause, other: Cause) -> bool:
         any(
             mine.step == theirs.step
             and (theirs.side is None or mine.side is theirs.side)
-            and (theirs.point is None or mine.point == theirs.point)
+            and (theirs.low is None or (mine.low is not None and mine.low >= theirs.low))
+            and (theirs.high is None or (mine.high is not None and mine.high <= theirs.high))
             for mine in cause
         )
         for theirs in other
@@ -187,7 +190,7 @@ def fingerprint(contract: Contract, suspect: Suspect) -> str:
     for literal in sorted(suspect.patterns[0]):
         placed = suspect.word[literal.step]
         side = str(placed.side) if literal.side is not None else "any"
-        point = str(literal.point) if literal.point is not None else "any"
+        point = f"{literal.low}-{literal.high}" if literal.bounded else "any"
         where = "" if literal.step == suspect.step else steps[literal.step].operation
         parts.append(f"{where} {side} {point}")
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=6).hexdigest()
@@ -216,7 +219,7 @@ def cause_literals(contract: Contract, automaton: Automaton, suspect: Suspect) -
                 str(suspect.word[literal.step].side),
                 f"rollback from {name}" if back else name,
                 steps[literal.step].operation,
-                literal.point is None and not back,
+                not literal.bounded and not back,
                 literal.side is None,
             )
         )
@@ -239,7 +242,7 @@ def chance_of(contract: Contract, line: Timeline, automaton: Automaton, suspect:
             side = suspect.word[literal.step].side if literal.side is None else literal.side
             if literal.side is None or (literal.step in back and suspect.rollback_only):
                 continue
-            if _is_coin(contract, line, steps[literal.step].service, literal.point):
+            if _is_coin(contract, line, steps[literal.step].service, literal):
                 pattern[literal.step] = side
         patterns.append(pattern)
     if contract.stickiness.kind != "none":
@@ -250,12 +253,12 @@ def chance_of(contract: Contract, line: Timeline, automaton: Automaton, suspect:
     return chance(patterns, per_stage)
 
 
-def _is_coin(contract: Contract, line: Timeline, service: str, point: int | None) -> bool:
+def _is_coin(contract: Contract, line: Timeline, service: str, literal: Literal) -> bool:
     """Does chance decide the side of a call of this service here (the canary has some weight at that point)?"""
     return any(
         contract.stages[stage].weights.get(service, 0.0) > 0
         for stage in range(len(contract.stages))
-        if point is None or line.point_of[stage] == point
+        if literal.allows(line.point_of[stage])
     )
 
 
@@ -270,7 +273,7 @@ def _at_stage(contract: Contract, line: Timeline, suspect: Suspect, stage: int, 
     weights: dict[int, float] = {}
     for cause in suspect.patterns:
         pattern: dict[int, Side] = {}
-        possible = any(literal.point in (None, here) for literal in cause) or not cause
+        possible = any(literal.allows(here) for literal in cause) or not cause
         for literal in cause:
             at = _stage_for(line, literal, stage)
             if at is None:
@@ -317,11 +320,11 @@ def _sticky_at_stage(contract: Contract, line: Timeline, suspect: Suspect, stage
 def _stage_for(line: Timeline, literal: Literal, stage: int) -> int | None:
     """At which stage a condition is met when the failure shows at `stage`: here, or at the last stage of its point."""
     here = line.point_of[stage]
-    if literal.point is None or literal.point == here:
+    if literal.allows(here):
         return stage
-    if literal.point > here:
+    if literal.high is None or literal.high > here:
         return None
-    return max(line.stages_at(literal.point), default=None)
+    return max(line.stages_at(literal.high), default=None)
 
 
 def unsafe_rollbacks(contract: Contract, line: Timeline, automaton: Automaton, suspect: Suspect) -> tuple[int, ...]:
@@ -351,7 +354,7 @@ def unsafe_rollbacks(contract: Contract, line: Timeline, automaton: Automaton, s
 def advice(contract: Contract, line: Timeline, automaton: Automaton, suspect: Suspect) -> str:
     """One line on what to do, where it follows from the cause."""
     path = automaton.stages(suspect.word)
-    points = sorted({suspect.word[literal.step].point for literal in suspect.patterns[0] if literal.point is not None})
+    points = sorted({suspect.word[literal.step].point for literal in suspect.patterns[0] if literal.bounded})
     service = contract.scenarios[suspect.scenario].steps[min(suspect.step, automaton.steps - 1)].service
     canary = contract.service(service).canary
     version = canary.version if canary else ""
@@ -392,17 +395,23 @@ def message(contract: Contract, automaton: Automaton, suspect: Suspect) -> str:
     ]
     after = f", after {' and '.join(parts)}" if parts else ""
     if suspect.step >= len(steps):
-        return f"{problem.message}{after}"
+        return f"the scenario {problem.message}{after}"
     call = steps[suspect.step]
     where = f" at {_stage_words(contract, path[suspect.step])}" if _needs_stage(suspect) else ""
     more = len({(p.check, p.kind) for p in suspect.problems}) - 1
     extra = f" (and {more} more)" if more > 0 else ""
-    return f"{call.operation} on {suspect.word[suspect.step].side}{where} {problem.message}{extra}{after}"
+    return (
+        f"{call.operation} on {suspect.word[suspect.step].side}{where}{_joint(problem)}{problem.message}{extra}{after}"
+    )
+
+
+def _joint(problem: Problem) -> str:
+    return ": " if problem.check is Check.SHAPE else " "
 
 
 def _needs_stage(suspect: Suspect) -> bool:
     own = [literal for literal in suspect.patterns[0] if literal.step == suspect.step]
-    return suspect.rollback_only or any(literal.point is not None for literal in own)
+    return suspect.rollback_only or any(literal.bounded for literal in own)
 
 
 def _stage_words(contract: Contract, place: tuple[int, bool]) -> str:

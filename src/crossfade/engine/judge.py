@@ -53,6 +53,7 @@ class Problem(msgspec.Struct, frozen=True):
     kind: str
     message: str
     difference: Difference | None = None
+    at: int = -1  # for the state left behind: the point where it fails
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -251,6 +252,8 @@ class Judge:
         problems: list[Problem] = []
         for step in range(len(self.scenario.steps)):
             references = earlier.references(step)
+            if _stopped_working(later, references, step):
+                break  # a failure of its own (status); what comes after follows from it
             found: dict[str, Problem] = {}
             for one in later.readings:
                 seen = one.answers[step] if step < len(one.answers) else None
@@ -317,6 +320,13 @@ class Judge:
 
     def _is_declared(self, step: int, path: str) -> bool:
         return any(_covers(change.field, path) for change in self._changes[step])
+
+
+def _stopped_working(later: Family, references: Sequence[Reference], step: int) -> bool:
+    """Do all pure runs fail at a step that worked before?"""
+    seen = [answer for one in later.readings if (answer := one.answers[step] if step < len(one.answers) else None)]
+    worked = any(reference.answer.works for reference in references)
+    return worked and not any(answer.works for answer in seen)
 
 
 def failed_expression(expression: Expression, seen: Answer, saved: Mapping[str, Any]) -> str | None:

@@ -23,6 +23,8 @@ from crossfade.model.report import Check
 from crossfade.session.environment import Environment
 
 LATE = 3.0  # seconds in which a wrong answer to a reading call may still become right
+LATE_WHILE_SEARCHING = 1.0  # the same while searching, unless the call is known to be late: a replay waits longer
+LATE_AGAIN = 0.3  # the same where this call has been waited for in vain before
 LIMITED = 15.0  # seconds one call waits for a rate limit to pass
 UNIQUE = "unique"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,8 +52,11 @@ class Made(msgspec.Struct, frozen=True):
 class Patience:
     """Which failures were waited for in vain: they are not waited for again at every routing."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float = LATE, only: int | None = None) -> None:
+        self.seconds = late
+        self.only = only  # the one step that is waited for; None: all
         self.hopeless: set[tuple[int, str, frozenset[tuple[str, str]]]] = set()
+        self.waited: set[tuple[int, str]] = set()
         self.limited = 0
         self.late: set[int] = set()
 
@@ -102,7 +107,7 @@ class Conversation:
             self.made.append(made)
             return made
         exchange, seen = await self._asked(spec, step, placed, request, replica)
-        if observe and spec.method in SAFE_METHODS:
+        if (observe or (not judged and step in self._patience.late)) and spec.method in SAFE_METHODS:
             exchange, seen = await self._observed(spec, step, placed, request, replica, exchange, seen)
         saved, unsaved = save_values(spec, seen, self.saved)
         problems: tuple[Problem, ...] = ()
@@ -162,7 +167,12 @@ class Conversation:
     ) -> tuple[Exchange, Answer, tuple[Problem, ...]]:
         """A difference may only be late: the same question again for a few seconds, once for every way to fail."""
         assert self._judge is not None
-        until = time.monotonic() + LATE
+        if self._patience.only not in (None, step):
+            return exchange, seen, problems
+        place = (step, placed.side.letter)
+        patience = self._patience
+        first = place not in patience.waited
+        until = time.monotonic() + (LATE if step in patience.late else patience.seconds if first else LATE_AGAIN)
         pause = 0.02
         while True:
             key = (step, placed.side.letter, frozenset((str(p.check), p.kind) for p in problems))
@@ -170,6 +180,7 @@ class Conversation:
                 return exchange, seen, problems
             if time.monotonic() + pause > until or seen.status == 0:
                 self._patience.hopeless.add(key)
+                self._patience.waited.add(place)
                 return exchange, seen, problems
             await asyncio.sleep(pause)
             pause = min(pause * 1.6, 0.5)

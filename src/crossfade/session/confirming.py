@@ -26,6 +26,9 @@ from crossfade.world.migrations import MigrationFailed
 ATTEMPTS = 3
 
 
+ProblemKey = tuple[int, Check, str]
+
+
 class Replayed(msgspec.Struct, frozen=True):
     """One clean replay: the calls, and all problems (those of the state left behind included)."""
 
@@ -67,33 +70,49 @@ class Replayer:
         everything = tuple(range(len(self._work.scenario.steps)))
         count, shown = 0, None
         if kept != everything:
-            count, shown = await self._attempts(suspect, kept)
+            known = await self._alone(kept)
+            if not any(step == suspect.step and check is suspect.check for step, check, _ in known):
+                count, shown = await self._attempts(suspect, kept, known)
         if count < ATTEMPTS:
             kept = everything
-            count, shown = await self._attempts(suspect, kept)
+            count, shown = await self._attempts(suspect, kept, frozenset())
         replicas: tuple[str, ...] = ()
         if count == ATTEMPTS and suspect.blame is Blame.MIXED and suspect.check is not Check.MIGRATION:
             replicas = await self._between_replicas(suspect, kept)
         return Confirmed(suspect, count, replicas, shown, kept)
 
-    async def _attempts(self, suspect: Suspect, kept: Sequence[int]) -> tuple[int, Replayed | None]:
+    async def _alone(self, kept: Sequence[int]) -> frozenset[ProblemKey]:
+        """What the shortened scenario shows on one side alone: it follows from the steps left out, not from the mix."""
+        found: set[ProblemKey] = set()
+        firsts = {side: min(p for s, p in self._work.pure if s is side) for side, _ in self._work.pure}
+        for side, point in firsts.items():
+            word = (Placed(point, side),) * len(self._work.scenario.steps)
+            replayed = await self.replay(word, kept, journey=False, patience=Patience(0.0))
+            found |= {(p.step, p.check, p.kind) for p in replayed.problems}
+        return frozenset(found)
+
+    async def _attempts(
+        self, suspect: Suspect, kept: Sequence[int], known: frozenset[ProblemKey]
+    ) -> tuple[int, Replayed | None]:
         count, shown = 0, None
-        journey = not self._at_one_point(suspect.word, kept)
+        journey = not self._at_one_point(suspect, kept)
         for attempt in range(ATTEMPTS):
-            replayed = await self.replay(suspect.word, kept, journey=journey)
+            only = suspect.step if known else None
+            patience = (
+                None if attempt and not known else Patience(only=only)
+            )  # what the first replay waited for in vain need not be again
+            replayed = await self.replay(suspect.word, kept, journey=journey, patience=patience, known=known)
             if not replayed.shows(suspect) and not journey:
                 journey = True
-                replayed = await self.replay(suspect.word, kept, journey=True)
+                replayed = await self.replay(suspect.word, kept, journey=True, patience=patience, known=known)
             if not replayed.shows(suspect):
                 break
             count, shown = attempt + 1, replayed
         return count, shown
 
-    def _at_one_point(self, word: Word, kept: Sequence[int]) -> bool:
-        return len({word[step].point for step in kept}) <= 1 and not self._leaves_state_later(word)
-
-    def _leaves_state_later(self, word: Word) -> bool:
-        return False
+    def _at_one_point(self, suspect: Suspect, kept: Sequence[int]) -> bool:
+        points = {suspect.word[step].point for step in kept}
+        return len(points) <= 1 and all(problem.at < 0 or {problem.at} == points for problem in suspect.problems[:1])
 
     def _needed(self, suspect: Suspect) -> tuple[int, ...]:
         """The steps of the cause and of the failing call, and the steps whose variables they use."""
@@ -121,27 +140,52 @@ class Replayer:
                     todo.append(savers[-1])
         return tuple(sorted(wanted))
 
-    async def replay(self, word: Word, kept: Sequence[int], *, journey: bool, second: Side | None = None) -> Replayed:
-        """One clean replay. With `second` all calls go to that side, those of the canary to a second instance of it."""
+    async def replay(
+        self,
+        word: Word,
+        kept: Sequence[int],
+        *,
+        journey: bool,
+        second: Side | None = None,
+        patience: Patience | None = None,
+        known: frozenset[ProblemKey] = frozenset(),
+    ) -> Replayed:
+        """One clean replay. `known` problems are not told and not waited for. With `second` all calls go to that side, those of the canary to a second instance of it."""
+        patience = patience or self._work.patience
+        replayed = await self._replayed(word, kept, journey, second, patience)
+        if not known:
+            return replayed
+        made = tuple(
+            msgspec.structs.replace(m, problems=tuple(p for p in m.problems if (p.step, p.check, p.kind) not in known))
+            for m in replayed.made
+        )
+        problems = tuple(p for p in replayed.problems if (p.step, p.check, p.kind) not in known)
+        return Replayed(made, problems)
+
+    async def _replayed(
+        self, word: Word, kept: Sequence[int], journey: bool, second: Side | None, patience: Patience
+    ) -> Replayed:
         placed = {step: Placed(word[step].point, second or word[step].side) for step in kept}
         replica = {step: int(second is not None and word[step].side is Side.CANARY) for step in kept}
         if journey:
-            return await self._journey(placed, replica, second)
+            return await self._journey(placed, replica, second, patience)
         point = word[kept[0]].point
         sides = sorted({(placed[step].side, replica[step]) for step in kept})
         sides += [(Side.STABLE, 0)] if any(not s.on_ramp for s in self._ground.contract.services) else []
         async with self._ground.clean_at(self._line, point, sides) as environment:
             await environment.stores.checkpoint()
-            return await self._converse(environment, placed, replica, None)
+            return await self._converse(environment, placed, replica, None, patience)
 
-    async def _journey(self, placed: dict[int, Placed], replica: dict[int, int], second: Side | None) -> Replayed:
+    async def _journey(
+        self, placed: dict[int, Placed], replica: dict[int, int], second: Side | None, patience: Patience
+    ) -> Replayed:
         template = await self._ground.template(self._line, 0)
         async with self._ground.opened("replay", template) as environment:
             journey = Journey(self._ground, self._line, environment, (0, 1) if second is not None else (0,))
             await journey.begin()
             await environment.stores.checkpoint()
             await self._warm_up(environment)
-            return await self._converse(environment, placed, replica, journey)
+            return await self._converse(environment, placed, replica, journey, patience)
 
     async def _warm_up(self, environment: Environment) -> None:
         """The stable has served this scenario before the ramp, as it would have: its caches and prepared statements are
@@ -154,10 +198,15 @@ class Replayer:
         await environment.stores.release()
 
     async def _converse(
-        self, environment: Environment, placed: dict[int, Placed], replica: dict[int, int], journey: Journey | None
+        self,
+        environment: Environment,
+        placed: dict[int, Placed],
+        replica: dict[int, int],
+        journey: Journey | None,
+        patience: Patience,
     ) -> Replayed:
         work = self._work
-        conversation = Conversation(environment, work.scenario, work.index, work.judge, Patience(), work.noise)
+        conversation = Conversation(environment, work.scenario, work.index, work.judge, patience, work.noise)
         problems: list[Problem] = []
         point = 0
         for step in range(len(work.scenario.steps)):
@@ -185,7 +234,7 @@ class Replayer:
     def _failed(self, problem: MigrationFailed, point: int) -> Problem:
         stage = self._ground.contract.stages[self._line.points[point].stage]
         label = stage.migration.label if stage.migration else ""
-        return migration_problem(self._work.automaton.steps, stage.name, label, problem.message)
+        return migration_problem(self._work.automaton.steps, stage.name, label, problem.message, point)
 
     async def _state_after(self, environment: Environment, journey: Journey | None, point: int) -> list[Problem]:
         """State rules now, and at every later point where the data is led on."""
@@ -215,7 +264,7 @@ class Replayer:
                 continue
             if len({word[step].side for step in kept}) < 2:
                 continue
-            replayed = await self.replay(word, kept, journey=not self._at_one_point(word, kept), second=side)
+            replayed = await self.replay(word, kept, journey=not self._at_one_point(suspect, kept), second=side)
             if replayed.shows_like(suspect):
                 found.append(str(side))
         return tuple(found)

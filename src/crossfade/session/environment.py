@@ -96,7 +96,7 @@ class Environment:
         result = await self._clients[key].send(request, timeout)
         if isinstance(result, Failure):
             running = self.instances[key]
-            if not running.alive:
+            if await running.died():
                 return Failure(result.kind, f"{result.detail} ({running.exit_description()})", died=True)
         return result
 

@@ -92,7 +92,8 @@ class Explorer:
         return conversation
 
     async def add_pure(self, side: Side, *, observe: bool = False) -> None:
-        conversation = await self.pure_run(side, observe=observe, judged=bool(self._work.pure))
+        judged = any(len(runs) > 1 for runs in self._work.pure.values())  # with one run of each nothing is noise yet
+        conversation = await self.pure_run(side, observe=observe, judged=judged)
         runs = self._work.pure.setdefault((side, self._point), [])
         requests = tuple(
             "" if made.exchange.request is None else made.exchange.request.target for made in conversation.made
@@ -326,6 +327,7 @@ class Explorer:
                         Check.STATE,
                         f"{rule.name} query",
                         f"leaves data on which the rule `{rule.name}` cannot be asked: {problem.message.splitlines()[0]}",
+                        at=self._point,
                     )
                 )
                 continue
@@ -340,6 +342,7 @@ class Explorer:
                             Check.STATE,
                             rule.name,
                             f"leaves data that breaks the rule `{rule.name}` at {stage}: `{expression.source}`, rows are {shown}",
+                            at=self._point,
                         )
                     )
         return tuple(found)

@@ -325,7 +325,7 @@ class _Running:
         self.hear(Started(what, "2"))
         before = await self.ground.template(self.line, point - 1)
         after = await self.ground.template(self.line, point)
-        entries = [await self._carry(work, point, before, after) for work in self.works]
+        entries = await self._carry(point, before, after)
         await main.stores.release()
         if opening.opened_by == "start":
             await main.start(Side.CANARY)
@@ -337,39 +337,43 @@ class _Running:
         await main.stores.checkpoint()
         return entries
 
-    async def _carry(self, work: ScenarioWork, point: int, before: str, after: str) -> dict[int, NodeState]:
-        graph = work.graph
+    async def _carry(self, point: int, before: str, after: str) -> list[dict[int, NodeState]]:
+        """Every state worth leading on, all scenarios together: the migration runs once for as many as do not collide."""
+        groups = [(work, nodes) for work in self.works for nodes in self._to_carry(work, point)]
+        deltas = [work.states[nodes[0].number].delta for work, nodes in groups]
+        results = await carry(self.servers, deltas, before, after, self._migrator(point), self._uses_cache(point))
+        entries: dict[int, dict[int, NodeState]] = {work.index: {} for work in self.works}
+        for (work, nodes), result in zip(groups, results, strict=True):
+            if isinstance(result, MigrationFailed):
+                self._note_failed_migration(work, nodes, point, result)
+            elif isinstance(result, NotCarried):
+                work.left_out.append(f"a half-done state could not be carried to point {point}")
+            else:
+                work.boundary_merged += len(nodes) - 1
+                number = self._carried_node(work, nodes, point, result)
+                entries[work.index][number] = work.states[number]
+        return [entries[work.index] for work in self.works]
+
+    def _to_carry(self, work: ScenarioWork, point: int) -> list[list[Node]]:
+        """The nodes at the point before, grouped by equal state."""
         groups: dict[tuple[int, object, str], list[Node]] = {}
-        for node in graph.at(point - 1):
+        for node in work.graph.at(point - 1):
             state = work.states.get(node.number)
             if node.step == 0 or state is None or not work.automaton.can_reach(node.places, point):
                 continue
-            if node.step == work.automaton.steps and not self._finished_matter(work, point):
+            if node.step == work.automaton.steps and not self.contract.databases:
                 continue
             key = state.key or f"node {node.number}"
             groups.setdefault((node.step, node.places, key), []).append(node)
         chosen = list(groups.values())
-        if len(chosen) > MOST_ENTRIES:
-            stride = len(chosen) / MOST_ENTRIES
-            chosen = [chosen[int(i * stride)] for i in range(MOST_ENTRIES)]
-            work.left_out.append(
-                f"{len(groups) - MOST_ENTRIES} of {len(groups)} states were not carried over the migration to point {point}"
-            )
-            work.sampled_strength = min(work.sampled_strength or 9, 2)
-        deltas = [work.states[nodes[0].number].delta for nodes in chosen]
-        results = await carry(self.servers, deltas, before, after, self._migrator(point), self._uses_cache(point))
-        entries: dict[int, NodeState] = {}
-        for nodes, result in zip(chosen, results, strict=True):
-            if isinstance(result, MigrationFailed):
-                self._note_failed_migration(work, nodes, point, result)
-                continue
-            if isinstance(result, NotCarried):
-                work.left_out.append(f"a half-done state could not be carried to point {point}")
-                continue
-            work.boundary_merged += len(nodes) - 1
-            number = self._carried_node(work, nodes, point, result)
-            entries[number] = work.states[number]
-        return entries
+        if len(chosen) <= MOST_ENTRIES:
+            return chosen
+        work.left_out.append(
+            f"{len(chosen) - MOST_ENTRIES} of {len(chosen)} states were not carried over the migration to point {point}"
+        )
+        work.sampled_strength = min(work.sampled_strength or 9, 2)
+        stride = len(chosen) / MOST_ENTRIES
+        return [chosen[int(i * stride)] for i in range(MOST_ENTRIES)]
 
     def _carried_node(self, work: ScenarioWork, nodes: list[Node], point: int, delta: Delta) -> int:
         first = nodes[0]
@@ -389,12 +393,8 @@ class _Running:
         label = stage.migration.label if stage.migration else "starting the canary"
         for node in nodes:
             work.failed_migrations[node.number] = migration_problem(
-                work.automaton.steps, stage.name, label, failed.message
+                work.automaton.steps, stage.name, label, failed.message, point
             )
-
-    def _finished_matter(self, work: ScenarioWork, point: int) -> bool:
-        """Finished scenarios are led over a migration as well: it may fail on what they left, or break a state rule."""
-        return bool(self.contract.databases)
 
     def _uses_cache(self, point: int) -> bool:
         stage = self.contract.stages[self.line.points[point].stage]

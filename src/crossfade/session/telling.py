@@ -100,7 +100,7 @@ class Telling:
                 continue
             seen.add((side, step))
             word = (Placed(point, side),) * len(work.scenario.steps)
-            cause = (Literal(step, side, point),)
+            cause = (Literal(step, side, point, point),)
             own.append(Suspect(work.index, step, tuple(problems), (cause,), word, (word,), Blame.PHASE, False))
         return combined([*found, *own])
 

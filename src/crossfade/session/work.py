@@ -19,7 +19,7 @@ from crossfade.model.expression import Expression
 from crossfade.model.history import Delta, Placed, Word
 from crossfade.model.ramp import Side
 from crossfade.model.report import Check
-from crossfade.session.calling import Conversation, Patience, PureRun
+from crossfade.session.calling import LATE_WHILE_SEARCHING, Conversation, Patience, PureRun
 
 LARGE_BODY = 100_000  # answers above this are judged once and not kept for judging again
 
@@ -57,7 +57,7 @@ class ScenarioWork:
         self.scenario: Scenario = contract.scenarios[index]
         self.automaton = Automaton(contract, line, self.scenario)
         self.graph = Graph(self.automaton)
-        self.patience = Patience()
+        self.patience = Patience(LATE_WHILE_SEARCHING)
         self.noise = Noise()
         self.pure: dict[tuple[Side, int], list[PureRun]] = {}
         self.edges: dict[tuple[int, Side], EdgeSeen] = {}
@@ -225,11 +225,10 @@ class ScenarioWork:
         return self.sampled_strength is None and not self.left_out
 
 
-def migration_problem(step: int, stage: str, label: str, reason: str) -> Problem:
+def migration_problem(step: int, stage: str, label: str, reason: str, point: int) -> Problem:
     first = reason.strip().splitlines()[0] if reason.strip() else "it failed"
-    return Problem(
-        step, Check.MIGRATION, stage, f"the migration of `{stage}` ({label}) fails on what was written: {first}"
-    )
+    text = f"leaves rows on which the migration of `{stage}` ({label}) fails: {first}"
+    return Problem(step, Check.MIGRATION, stage, text, at=point)
 
 
 def _small(seen: Answer) -> bool:
