@@ -133,6 +133,15 @@ def test_environments_and_templates_do_not_share_keys(stage: Scene, stores) -> N
     stage.run(copy.drop())
 
 
+def test_an_environment_that_flushes_everything_does_not_reach_another(stage: Scene, stores) -> None:
+    other = stage.run(stage.servers.create("other"))
+    ask(stage, stores, ("SET", "a", "1"))
+    stage.run(stores.checkpoint())
+    ask(stage, other, ("FLUSHALL",))
+    assert stage.run(stores.rewind()).keys == ()
+    stage.run(other.drop())
+
+
 def test_a_server_that_is_given_is_used_where_it_is_empty_and_left_as_it_was(stage: Scene, tmp_path) -> None:
     owner = stage.run(stage.servers.create("owner"))
     ask(stage, owner, ("SET", "theirs", "1"))

@@ -50,7 +50,7 @@ async def carry(
 ) -> list[Carried]:
     """Each delta as it is after the migration, in order, or why there is none. `caches` tells that the migration works
     on Redis as well; otherwise keys pass unchanged."""
-    kept = servers.kept.setdefault((template_before, template_after), _Reference())
+    kept = servers.kept.setdefault((template_before, template_after, caches), _Reference())
     assert isinstance(kept, _Reference)
     work = _Work(servers, tuple(deltas), template_before, template_after, migrate, caches, kept)
     waiting = []
@@ -99,7 +99,7 @@ class _Work:
     async def batch(self, wanted: Sequence[int]) -> list[int]:
         """Carries as many of the wanted deltas as fit into one scratch copy; returns those that did not fit."""
         together, later = self._without_collisions(wanted)
-        scratch = await self._servers.create("scratch", self._before)
+        scratch = await self._servers.create("scratch", self._before, self._caches)
         try:
             together, refused = await self._write(scratch, together)
             later = sorted({*later, *refused})
@@ -182,7 +182,7 @@ class _Work:
     async def _differences(self, scratch: Stores) -> list[RowChange]:
         """Rows in which the scratch copy differs from the migrated template (`before`)."""
         if self._reference.stores is None:
-            self._reference.stores = await self._servers.create("reference", self._after)
+            self._reference.stores = await self._servers.create("reference", self._after, self._caches)
         sums = self._reference.sums
         found: list[RowChange] = []
         for name, database in scratch.databases.items():
@@ -293,7 +293,7 @@ class _Work:
     async def _noise_columns(self) -> dict[tuple[str, str], frozenset[str]]:
         """For each table the columns that come out differently when the base alone is migrated twice."""
         if self._reference.noise is None:
-            scratch = await self._servers.create("scratch", self._before)
+            scratch = await self._servers.create("scratch", self._before, self._caches)
             try:
                 await scratch.release()
                 await self._migrate(scratch)

@@ -29,7 +29,6 @@ from crossfade.model.history import KeyChange
 from crossfade.world import children
 from crossfade.world.children import Ledger
 
-LOGICAL_DATABASES = 512
 READY_TIMEOUT = 20.0
 SAME_MOMENT = 1500  # milliseconds within which two expiries of a key count as the same
 
@@ -46,7 +45,8 @@ Snapshot = dict[bytes, Kept]
 
 
 class RedisServer:
-    """A running server. Each environment works in a logical database of its own."""
+    """A running server. On somebody else's each environment works in a logical database of its own; of ours each has
+    a whole server, because FLUSHALL and PUBLISH know no logical databases."""
 
     def __init__(self, url: str, description: str, numbers: Sequence[int], ledger: Ledger) -> None:
         self.base_url = url
@@ -60,6 +60,10 @@ class RedisServer:
         if self._process is not None and self._process.returncode is not None:
             return f"the server ended with code {self._process.returncode}"
         return None
+
+    @property
+    def idle(self) -> bool:
+        return bool(self._free) and self.died() is None
 
     def store(self, name: str) -> RedisStore:
         if not self._free:
@@ -75,7 +79,7 @@ class RedisServer:
 
     async def close(self) -> None:
         if self._process is not None:
-            await children.end(self._process, signal.SIGTERM, 3)
+            await children.end(self._process, signal.SIGKILL, 3)  # it has nothing to save
             self._ledger.remove_process(self._process.pid)
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, True)
@@ -235,13 +239,13 @@ async def launch(work: Path, logs: Path, ledger: Ledger) -> RedisServer:
     await asyncio.to_thread(children.give, folder)
     log = logs / "redis.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    server = RedisServer("", "", range(LOGICAL_DATABASES), ledger)
+    server = RedisServer("", "", (0,), ledger)
     server._folder = folder
     try:
         for _ in range(3):
             port = children.free_port()
             arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-            arguments += ["--databases", str(LOGICAL_DATABASES), "--dir", str(folder), "--daemonize", "no"]
+            arguments += ["--dir", str(folder), "--daemonize", "no"]
             process = await children.start([str(binary), *arguments], folder, log, signal.SIGKILL)
             server._process, server.base_url = process, f"redis://127.0.0.1:{port}"
             ledger.add_process(process.pid, "Redis")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +55,22 @@ class Servers:
         self._run = re.sub(r"[^a-z0-9]+", "", run_id.lower())[:16] or "run"
         self._note = note
         self._postgres: dict[str, PostgresServer] = {}
-        self._redis: dict[str, RedisServer] = {}
+        self._redis: dict[str, RedisServer] = {}  # given by the contract
+        self._own_redis: list[RedisServer] = []  # one for each environment that is alive
+        self._launch_redis: Callable[[], Awaitable[RedisServer]] | None = None
         self._templates: dict[str, dict[str, str | Snapshot]] = {}
         self._cloning = asyncio.Lock()
         self._stores: list[Stores] = []
         self._number = 0
-        self.kept: dict[tuple[str, str], object] = {}  # what `carry` learned of a migration between two templates
+        self.kept: dict[tuple[str, str, bool], object] = {}  # what `carry` learned of a migration between two templates
 
-    async def create(self, label: str, template: str | None = None) -> Stores:
-        """Fresh databases for one environment: the contract's schema, or a copy of a saved template."""
+    async def create(self, label: str, template: str | None = None, caches: bool = True) -> Stores:
+        """Fresh databases for one environment: the contract's schema, or a copy of a saved template. Without `caches`
+        it has no Redis."""
         async with self._cloning:
             if template is None and PRISTINE not in self._templates:
                 await self._load_schema()
-            return await self._copy(label, self._templates[template or PRISTINE])
+            return await self._copy(label, self._templates[template or PRISTINE], caches)
 
     async def save_template(self, stores: Stores, name: str) -> None:
         """`stores` become the template `name` and cannot be used any more; whoever is connected is thrown out."""
@@ -94,7 +97,9 @@ class Servers:
 
     async def alive(self) -> str | None:
         """None while every server runs; otherwise which died and how."""
+        caches = [database.name for database in self._databases if database.kind != "postgres"]
         running: list[tuple[str, PostgresServer | RedisServer]] = [*self._postgres.items(), *self._redis.items()]
+        running += [(name, server) for name in caches[:1] for server in self._own_redis]
         for name, server in running:
             if reason := server.died():
                 return f"database `{name}` died: {reason}"
@@ -102,7 +107,7 @@ class Servers:
 
     async def _open(self, work: Path, logs: Path, ledger: Ledger) -> None:
         own: dict[str, PostgresServer] = {}
-        cache: RedisServer | None = None
+        self._launch_redis = lambda: redis.launch(work, logs, ledger)
         for database in self._databases:
             if database.kind == "postgres":
                 if database.url:
@@ -115,11 +120,21 @@ class Servers:
                 self.description[database.name] = server.description
             else:
                 if database.url:
-                    store = await redis.attach(database.name, database.url, ledger)
+                    store = self._redis[database.name] = await redis.attach(database.name, database.url, ledger)
                 else:
-                    store = cache = cache or await redis.launch(work, logs, ledger)
-                self._redis[database.name] = store
+                    store = await self._idle_redis(database.name)
                 self.description[database.name] = store.description
+
+    async def _idle_redis(self, name: str) -> RedisServer:
+        """A server for a store of the database `name`, started where none is idle."""
+        if name in self._redis:
+            return self._redis[name]
+        for server in self._own_redis:
+            if server.idle:
+                return server
+        assert self._launch_redis is not None
+        self._own_redis.append(await self._launch_redis())
+        return self._own_redis[-1]
 
     async def _load_schema(self) -> None:
         saved: dict[str, str | Snapshot] = {}
@@ -145,7 +160,7 @@ class Servers:
             saved[database.name] = real
         self._templates[PRISTINE] = saved
 
-    async def _copy(self, label: str, template: dict[str, str | Snapshot]) -> Stores:
+    async def _copy(self, label: str, template: dict[str, str | Snapshot], with_caches: bool) -> Stores:
         self._number += 1
         databases: dict[str, PostgresDatabase] = {}
         caches = {}
@@ -156,11 +171,11 @@ class Servers:
                 real = self._real_name(f"{self._number}_{label}", database.name)
                 await server.create(real, saved)
                 databases[database.name] = PostgresDatabase(database.name, server.url(real), real, self._note)
-            else:
-                cache = self._redis[database.name].store(database.name)
+            elif with_caches:
+                cache = (await self._idle_redis(database.name)).store(database.name)
                 await cache.fill(saved)
                 caches[database.name] = cache
-        order = [database.name for database in self._databases]
+        order = [database.name for database in self._databases if with_caches or database.kind == "postgres"]
         stores = Stores(label, databases, caches, self._postgres, order, self._folder, self._note)
         self._stores.append(stores)
         return stores
@@ -177,6 +192,7 @@ class Servers:
             for cache in stores.caches.values():
                 await cache.close()
         running: list[PostgresServer | RedisServer] = [*self._postgres.values(), *self._redis.values()]
+        running += self._own_redis
         for server in {id(server): server for server in running}.values():
             with contextlib.suppress(CrossfadeError):
                 await server.close()
