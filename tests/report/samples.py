@@ -40,7 +40,10 @@ STAGES = (
     ("all", 1.0, "backfill", None),
     ("contract", 1.0, "contract", "migrations/002_contract.sql"),
 )
-HOSTILE = '<script>window.hacked = true</script><img src=x onerror="window.hacked=true">\'"`|@octocat \x00\x1b[31m\ud800 </details>'
+HOSTILE = (
+    '<script>window.hacked = true</script><img src=x onerror="window.hacked=true">'
+    "'\"`|@octocat \x00\x1b[31m\ud800 </details>"
+)
 
 
 def ramp(safe: bool) -> tuple[RampStage, ...]:
@@ -125,8 +128,8 @@ def demo_findings() -> tuple[Finding, ...]:
         message="`body.amount` is 5 where both versions alone give 500: "
         "an order created on the canary is read on the stable",
         cause=(
-            CauseLiteral("create", "canary", "third", "POST /orders"),
-            CauseLiteral("read", "stable", "third", "GET /orders/{id}"),
+            CauseLiteral("create", "canary", "third", "POST /orders", any_stage=True),
+            CauseLiteral("read", "stable", "third", "GET /orders/{id}", any_stage=True),
         ),
         chance=CHANCE_ONE,
         witness=Witness(
@@ -167,9 +170,9 @@ def demo_findings() -> tuple[Finding, ...]:
         operation="GET /orders/{id}",
         message="`body.note` is lost when the canary writes, the stable updates and the canary reads",
         cause=(
-            CauseLiteral("create", "canary", "first", "POST /orders"),
-            CauseLiteral("ship", "stable", "first", "PUT /orders/{id}"),
-            CauseLiteral("read", "canary", "first", "GET /orders/{id}"),
+            CauseLiteral("create", "canary", "first", "POST /orders", any_stage=True),
+            CauseLiteral("ship", "stable", "first", "PUT /orders/{id}", any_stage=True),
+            CauseLiteral("read", "canary", "first", "GET /orders/{id}", any_stage=True),
         ),
         chance=CHANCE_TWO,
         witness=Witness(
@@ -252,10 +255,10 @@ def demo_findings() -> tuple[Finding, ...]:
         message="after rollback the stable refuses to take the payment of an order that the canary opened: "
         "409 instead of 200",
         cause=(
-            CauseLiteral("open", "canary", "all", "POST /orders"),
-            CauseLiteral("pay", "stable", "all", "POST /orders/{id}/payment"),
+            CauseLiteral("open", "canary", "all", "POST /orders", any_stage=True),
+            CauseLiteral("pay", "stable", "rollback from all", "POST /orders/{id}/payment"),
         ),
-        chance=Chance((1.0,), "1", 1.0, 0.0, {name: 0.0 for name, *_ in STAGES}),
+        chance=Chance((0.0, 1.0), "p", 1.0, 1.0, per_stage((0.0, 1.0), ("first", "third", "most", "all"))),
         witness=Witness(
             "orders can be paid",
             (
@@ -263,7 +266,7 @@ def demo_findings() -> tuple[Finding, ...]:
                 call(
                     "pay",
                     "POST /orders/{id}/payment",
-                    "third",
+                    "rollback from all",
                     "stable",
                     "409 " + body(error="unknown status `opened`"),
                     outcome="fail",

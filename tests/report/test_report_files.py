@@ -96,8 +96,7 @@ def test_the_pull_request_text_tells_verdict_findings_and_guarantee() -> None:
     )
     assert "| 1 | `body.amount` is 5 where both versions alone give 500" in text
     assert "`p(1-p)` | 21% at `third` |" in text
-    assert "| `read` `GET /orders/{id}` | stable 1.2.3 | `third` after rollback |" not in text
-    assert "| `pay` `POST /orders/{id}/payment` | stable 1.2.3 | `third` after rollback | 409 |" in text
+    assert "| `pay` `POST /orders/{id}/payment` | stable 1.2.3 | rollback from `all` | 409 |" in text
     assert "Point of no return: from stage `first` on, rollback is not safe." in text
     assert "```sh\ncrossfade replay 9c41be07a2d3\n```" in text
     assert "Guarantee: exact" in text

@@ -93,7 +93,7 @@ def test_every_finding_is_visible_with_its_drawings(browser: Any, tmp_path: Path
     assert page.locator("svg.figure.wide").is_visible()
     assert not page.locator("svg.figure.narrow").is_visible()
     assert page.locator("svg.path.wide:visible").count() == 4
-    assert page.locator("svg.curve:visible").count() == 3
+    assert page.locator("svg.curve:visible").count() == 4
     opened.context.close()
 
 

@@ -114,7 +114,7 @@ def test_a_finding_between_replicas_and_after_rollback_says_so() -> None:
     source = html_report(samples.demo_report())
     text = Page(source[source.index('id="finding-f4e1d02b77c9"') :].split("</article>")[0]).text
     assert "Two instances of the canary alone fail the same way" in text
-    assert "It needs a rollback from first, third, most and all." in text
+    assert "After a rollback from first, third, most and all, one pass of the scenario fails with chance p" in text
     assert "↩ rollback" in text
 
 

@@ -83,6 +83,34 @@ def test_the_stable_serving_where_the_ramp_leaves_only_the_canary_is_after_rollb
     assert wording.rolled_back(_calls(("all", "canary"), ("all", "stable")), samples.ramp(True)) == (False, True)
 
 
+def test_a_call_on_the_walk_back_says_so_itself() -> None:
+    calls = _calls(("rollback from most", "stable"), ("rollback from most", "stable"))
+    assert wording.rolled_back(calls, samples.ramp(True)) == (True, True)
+    finding = samples.demo_report().findings[3]
+    assert wording.cause_text(finding) == "open on canary, then pay on stable after rollback from all"
+
+
+def test_of_several_failing_calls_the_one_the_cause_ends_with_is_meant() -> None:
+    finding = samples.demo_report().findings[0]
+    assert finding.witness
+    calls = tuple(msgspec.structs.replace(call, outcome="fail") for call in finding.witness.calls)
+    finding = msgspec.structs.replace(finding, witness=msgspec.structs.replace(finding.witness, calls=calls))
+    meant = wording.failing_call(finding)
+    assert meant and meant.step == "read"
+
+
+def test_a_chance_that_only_moving_users_meet_is_not_called_never() -> None:
+    chance = Chance((0.0,), "0 while a user stays on one side", 0.4, 0.7, {"most": 0.4})
+    assert wording.chance_line(chance, ["third", "most"]) == "0 while a user stays on one side: 40% at most"
+
+
+def test_a_reason_that_repeats_the_verdict_is_not_told_twice() -> None:
+    report = samples.demo_report()
+    assert wording.further_reason(msgspec.structs.replace(report, reason="4 findings")) == ""
+    assert wording.further_reason(msgspec.structs.replace(report, reason=report.exercised.guarantee)) == ""
+    assert wording.further_reason(msgspec.structs.replace(report, reason="stopped by Ctrl-C")) == "stopped by Ctrl-C"
+
+
 def test_indented_lines_know_the_path_of_what_they_show() -> None:
     lines = wording.indented({"items": [{"amount": 5}], "note": None})
     assert [line for _, line in lines] == [

@@ -63,7 +63,7 @@ def test_a_finding_is_one_block_from_the_rule_to_the_replay() -> None:
 def test_a_path_over_stages_names_them_and_where_the_rollback_is() -> None:
     text = told(samples.demo_report())
     assert "create @expand ─stable→ read @first ─canary✗ list @first ·not made" in text
-    assert "open @all ─canary→ ↩ rollback pay @third ─stable✗" in text
+    assert "open @all ─canary→ ↩ rollback from all pay ─stable✗" in text
 
 
 def test_the_plan_is_a_numbered_tree_and_the_verdict_the_last_line() -> None:

@@ -23,6 +23,7 @@ from crossfade.report.wording import (
     differing,
     informing,
     one_line,
+    place,
     plural,
     rolled_back,
     seconds_text,
@@ -30,6 +31,7 @@ from crossfade.report.wording import (
     value_text,
     verdict_sentence,
     weight_text,
+    where_text,
 )
 
 _SHOWN_IN_FULL = 20  # findings; the rest get one line each
@@ -194,10 +196,15 @@ def _path_lines(finding: Finding, ramp: Sequence[RampStage], ink: Ink) -> list[s
         back = rolled_back(calls, ramp)
         stages = len({call.stage for call in calls}) > 1 or any(back)
         pieces: list[Piece] = []
+        before = ""
         for index, call in enumerate(calls):
-            if back[index] and not (index and back[index - 1]):
-                pieces.append(Piece(f"{ink.glyph('back')} rollback", ("warn",)))
-            at = f" @{one_line(call.stage)}" if stages else ""
+            name, said = place(call.stage)
+            if back[index] and (not (index and back[index - 1]) or (said and call.stage != before)):
+                pieces.append(
+                    Piece(f"{ink.glyph('back')} rollback{f' from {one_line(name)}' if said else ''}", ("warn",))
+                )
+            before = call.stage
+            at = f" @{one_line(name)}" if stages and not said else ""
             pieces.append(Piece(one_line(call.step) + at, ("bold",) if call.outcome == "fail" else ()))
             pieces.append(_hop(call, index == len(calls) - 1, ink))
         return ink.flowed(pieces, "   ", "     ")
@@ -216,9 +223,9 @@ def _hop(call: WitnessCall, last: bool, ink: Ink) -> Piece:
 def _cause_pieces(cause: Sequence[CauseLiteral], ink: Ink) -> list[Piece]:
     pieces: list[Piece] = []
     for literal in cause:
-        at = "" if literal.any_stage else f" @{one_line(literal.stage)}"
         side = "any side" if literal.any_side else one_line(literal.side)
-        pieces += [Piece(one_line(literal.step) + at), Piece(f"{ink.glyph('line')}{side}", (literal.side,))]
+        where = one_line(literal.step + where_text(literal))
+        pieces += [Piece(where), Piece(f"{ink.glyph('line')}{side}", (literal.side,))]
     return pieces
 
 

@@ -15,7 +15,9 @@ from crossfade.report.html_style import SCRIPT, STYLE
 from crossfade.report.html_text import anchor, chip, escaped_line, folded, prose, table
 from crossfade.report.wording import (
     deciding,
+    file_name,
     formula,
+    further_reason,
     informing,
     one_line,
     percent,
@@ -32,7 +34,7 @@ _ROWS = 200  # rows of a table or list that is told but does not decide
 
 
 def html_report(report: Report) -> str:
-    title = escaped_line(f"{verdict_line(report)} - {report.contract}", 160)
+    title = escaped_line(f"{verdict_line(report)} - {file_name(report.contract)}", 160)
     body = [
         _top(report),
         "<main>",
@@ -61,16 +63,16 @@ def _policy() -> str:
 
 
 def _top(report: Report) -> str:
-    when = escaped_line(report.started.replace("T", " ").replace("Z", " UTC"), 40)
-    name = f"<b>Crossfade</b> ramp report · {escaped_line(report.contract, 120)}"
+    when = escaped_line(report.started.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC"), 40)
+    name = f"<b>Crossfade</b> ramp report · {escaped_line(file_name(report.contract), 120)}"
     return f'<header class="top"><span>{name}</span><span>{when}</span></header>'
 
 
 def _verdict(report: Report) -> str:
     sentence = verdict_sentence(report)
     because = ""
-    if report.reason and one_line(report.reason) != sentence:
-        because = f'<p class="because">{prose(report.reason)}</p>'
+    if further_reason(report):
+        because = f'<p class="because">{prose(further_reason(report))}</p>'
     routings = report.exercised.routings
     merged = f" <small>{routings.merged:,} merged</small>" if routings.merged else ""
     facts = [(escaped_line(each.name, 60), _version(each.stable, each.canary)) for each in report.services[:6]]
@@ -179,13 +181,9 @@ def _contents(report: Report, findings: Iterable[Finding]) -> str:
     items = []
     for number, finding in enumerate(findings, 1):
         worst = max(finding.chance.per_stage.values(), default=0.0)
-        text = (
-            f"up to {percent(worst)} on this ramp"
-            if worst > 0
-            else "after rollback"
-            if finding.rollback_only
-            else formula(finding.chance)
-        )
+        text = f"up to {percent(worst)} on this ramp" if worst > 0 else formula(finding.chance)
+        if finding.rollback_only:
+            text = "after a rollback"
         items.append(
             f'<li><a href="#{anchor(finding.id)}"><span class="number">{number}</span>'
             f"<span>{prose(one_line(finding.message, 160))}</span>"

@@ -22,6 +22,7 @@ from crossfade.report.wording import (
     is_constant,
     one_line,
     percent,
+    step_text,
     weight_text,
 )
 
@@ -303,7 +304,9 @@ def _lane(finding: Finding, number: int, report: Report, frame: _Frame, y: float
     ]
     if any(values):
         parts += [_tick(percent(scale), frame, base - height), _tick("0", frame, base)]
-    parts += [_rollback_cells(finding, report, frame, base, height)] if finding.rollback_only else []
+    parts += (
+        [_rollback_cells(finding, report, frame, base, height)] if finding.rollback_only and not any(values) else []
+    )
     parts += _lane_values(values, level, border, frame)
     if border:
         x, top = frame.x(border), base - height * min(finding.chance.max, 1.0) / scale
@@ -332,10 +335,10 @@ def _lane_values(values: Sequence[float], level: Sequence[float], border: int, f
 
 def _lane_title(finding: Finding, frame: _Frame, y: float) -> str:
     """The cause at the left; at the right the polynomial with its peak, which often lies between stages."""
-    steps = " → ".join(f"{each.step} on {each.side}" for each in finding.cause[:5]) or finding.rule
+    steps = " → ".join(step_text(each) for each in finding.cause[:5]) or finding.rule
     chance = finding.chance
     if finding.rollback_only:
-        right = "rollback" if frame.narrow else "after rollback"
+        right = "rollback" if frame.narrow else f"after rollback, {one_line(formula(chance), 40)}"
     elif is_constant(chance):
         right = chance_text(chance)
     else:

@@ -17,12 +17,14 @@ from crossfade.report.wording import (
     joined,
     parsed,
     percent,
+    place,
     plural,
     rolled_back,
     short_id,
     status_and_body,
     value_text,
     weight_text,
+    where_text,
 )
 
 _BLAMES = {
@@ -87,13 +89,11 @@ def _cause(finding: Finding) -> str:
         return ""
     chips = []
     for literal in finding.cause:
-        side = "either side" if literal.any_side else literal.side
-        at = "any stage" if literal.any_stage else literal.stage
         kind = "" if literal.any_side else side_class(literal.side)
-        chips.append(
-            f'<li><span class="chip {kind}"><b>{escaped_line(literal.step)}</b> on {escaped_line(side)}</span>'
-            f'<span class="at">at {escaped_line(at)}</span></li>'
-        )
+        on = "" if literal.any_side else f" on {escaped_line(literal.side)}"
+        where = where_text(literal)
+        at = f'<span class="at">{escaped_line(where)}</span>' if where else ""
+        chips.append(f'<li><span class="chip {kind}"><b>{escaped_line(literal.step)}</b>{on}</span>{at}</li>')
     return f'<h4>Smallest cause</h4><ol class="cause">{"".join(chips)}</ol>'
 
 
@@ -107,21 +107,22 @@ def _chance(finding: Finding, report: Report) -> str:
     polynomial = f'<code class="formula">{escaped_line(formula(chance), 160)}</code>'
     if not is_constant(chance):
         peak = f"at most <b>{percent(chance.max)}</b>, when the canary serves {percent(chance.at)}"
-        sentence = f"One pass of the scenario fails with chance {polynomial}, {peak}."
+        sentence = f"one pass of the scenario fails with chance {polynomial}, {peak}."
     elif chance_text(chance) == "always":
-        sentence = "Every pass that meets this cause fails, whatever the canary's weight."
+        sentence = "every pass that meets this cause fails."
     else:
-        sentence = f"One pass of the scenario fails with chance {polynomial}, whatever the canary's weight."
+        sentence = f"one pass of the scenario fails with chance {polynomial}, at most <b>{percent(chance.max)}</b>."
     if finding.rollback_only:
         stages = [stage.name for stage in report.ramp if finding.id in stage.broken_by]
-        sentence += f" It needs a rollback{f' from {escaped_line(joined(stages), 300)}' if stages else ''}."
+        sentence = f"After a rollback{f' from {escaped_line(joined(stages), 300)}' if stages else ''}, {sentence}"
+    sentence = sentence[0].upper() + sentence[1:]
     values = table(("stage", "weight", "chance"), rows, "values") if rows else ""
     return f'<h4>Chance</h4><p>{sentence}</p><div class="chance">{chance_curve(finding, report.ramp)}{values}</div>'
 
 
 def _answers(finding: Finding) -> str:
     """The failing call's answer beside what each side alone gives there."""
-    call = failing_call(finding.witness) if finding.witness else None
+    call = failing_call(finding)
     if call is None:
         return ""
     seen = f"{call.status} {call.body}" if call.status is not None else ""
@@ -233,7 +234,9 @@ def _calls(finding: Finding, report: Report, bodies: bool) -> str:
 
 
 def _call_item(call: WitnessCall, back: bool, bodies: bool) -> str:
-    where = f"{call.side} {call.version} at {call.stage}{', after rollback' if back else ''}"
+    name, said = place(call.stage)
+    at = f"after rollback from {name}" if said else f"at {name}{', after rollback' if back else ''}"
+    where = f"{call.side} {call.version} {at}"
     status = str(call.status) if call.status is not None else "no answer"
     if call.outcome == "blocked":
         return (

@@ -10,7 +10,7 @@ import msgspec
 from crossfade.model.report import Finding, RampStage, Report, WitnessCall
 from crossfade.report.html_text import escaped_line, side_class
 from crossfade.report.svg import svg_circle, svg_line, svg_rect, svg_text
-from crossfade.report.wording import chance_at, is_constant, one_line, percent, rolled_back, weight_text
+from crossfade.report.wording import chance_at, is_constant, one_line, percent, place, rolled_back, weight_text
 
 ACROSS = 7  # calls drawn from left to right on a wide screen; longer paths run downwards
 _GUTTER, _STABLE_Y, _CANARY_Y = 84.0, 50.0, 112.0
@@ -66,7 +66,7 @@ def _befores(calls: Sequence[WitnessCall], ramp: Sequence[RampStage]) -> list[st
         if back[number] and not back[number - 1]:
             result.append("rollback")
             continue
-        start, end = index.get(calls[number - 1].stage, 0), index.get(calls[number].stage, 0)
+        start, end = (index.get(place(calls[each].stage)[0], 0) for each in (number - 1, number))
         texts = [f"{stage.name}: {stage.migration}" for stage in ramp[start + 1 : end + 1] if stage.migration]
         result.append("; ".join(texts))
     return result

@@ -13,10 +13,12 @@ from crossfade.report.wording import (
     chance_text,
     deciding,
     differing,
+    further_reason,
     informing,
     literal_text,
     one_line,
     percent,
+    place,
     plural,
     printable,
     rolled_back,
@@ -61,8 +63,8 @@ def _head(report: Report) -> str:
         f"**{_escaped(verdict_sentence(report))}** · {_versions(report)}",
         "",
     ]
-    if report.verdict is Verdict.UNSAFE and report.reason:
-        lines += [_escaped(one_line(report.reason, 600)), ""]
+    if further_reason(report):
+        lines += [_escaped(one_line(further_reason(report), 600)), ""]
     if errors:
         lines += ["| # | finding | fails when | chance | worst stage |", "|--:|---|---|---|---|"]
         rows = _fitting([_row(report, number, each) for number, each in enumerate(errors, 1)], _TABLE_LIMIT, 20_000)
@@ -135,7 +137,8 @@ def _witness_table(report: Report, finding: Finding) -> list[str]:
         answer = (
             "not made" if call.outcome == "blocked" else str(call.status) if call.status is not None else "no answer"
         )
-        stage = f"{_code(call.stage)}{' after rollback' if back else ''}"
+        name, said = place(call.stage)
+        stage = f"rollback from {_code(name)}" if said else f"{_code(name)}{' after rollback' if back else ''}"
         side = f"{_escaped(call.side)} {_escaped(call.version)}".strip()
         mark = " ".join(part for part in (marks.get(call.outcome, ""), _escaped(one_line(call.note, 200))) if part)
         lines.append(

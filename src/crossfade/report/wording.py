@@ -19,11 +19,11 @@ from crossfade.model.report import (
     Report,
     Severity,
     Verdict,
-    Witness,
     WitnessCall,
 )
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+_ROLLBACK_FROM = "rollback from "  # how a stage is named on the walk back from it
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BLAME_CLAUSES = {
     Blame.MIXED: ("makes mixed traffic fail", "make mixed traffic fail"),
@@ -153,6 +153,8 @@ def chance_text(chance: Chance) -> str:
     """The polynomial; "always", "never" or the value where it is constant."""
     if not chance.coefficients or all(abs(value) < 1e-12 for value in chance.coefficients[1:]):
         constant = chance.coefficients[0] if chance.coefficients else chance.max
+        if constant <= 0 < chance.max:  # stickiness: no share of the calls, but of the users who move
+            return one_line(chance.text, 160)
         return "always" if constant >= 1 - 1e-9 else "never" if constant <= 0 else percent(constant)
     return one_line(chance.text or polynomial_text(chance.coefficients), 160)
 
@@ -205,21 +207,32 @@ def chance_line(chance: Chance, stages: Iterable[str], after_rollback: bool = Fa
         parts.append("only after a rollback" if after_rollback else "0% at every stage of this ramp")
     if not is_constant(chance):
         parts.append(f"peak {percent(chance.max)} at {percent(chance.at)}")
-    return f"{chance_text(chance)}: {', '.join(parts)}"
+    when = " after a rollback" if after_rollback and possible else ""
+    return f"{chance_text(chance)}{when}: {', '.join(parts)}"
+
+
+def place(stage: str) -> tuple[str, bool]:
+    """The stage a call or a condition names, and whether it means the walk back from there.
+
+    >>> place("rollback from most"), place("most")
+    (('most', True), ('most', False))
+    """
+    name = stage.removeprefix(_ROLLBACK_FROM)
+    return name, name != stage
 
 
 def rolled_back(calls: Sequence[WitnessCall], ramp: Sequence[RampStage]) -> tuple[bool, ...]:
-    """For each call whether it happens after a rollback began: its stage lies before an earlier call's, or it is
-    served by the stable at a stage where the ramp itself leaves only the canary."""
+    """For each call whether it happens after a rollback began: its stage says so or lies before an earlier call's, or
+    it is served by the stable at a stage where the ramp itself leaves only the canary."""
     index = {stage.name: number for number, stage in enumerate(ramp)}
     live = {stage.name: stage.live for stage in ramp}
     result: list[bool] = []
     furthest, back = -1, False
     for call in calls:
-        at = index.get(call.stage, furthest)
-        back = (
-            back or at < furthest or (call.side == "stable" and call.stage in live and "stable" not in live[call.stage])
-        )
+        name, said = place(call.stage)
+        at = index.get(name, furthest)
+        gone = call.side == "stable" and name in live and "stable" not in live[name]
+        back = back or said or at < furthest or gone
         furthest = max(furthest, at)
         result.append(back)
     return tuple(result)
@@ -227,18 +240,42 @@ def rolled_back(calls: Sequence[WitnessCall], ramp: Sequence[RampStage]) -> tupl
 
 def literal_text(literal: CauseLiteral) -> str:
     """ "create on canary at third"; what does not matter is left out."""
-    side = "either side" if literal.any_side else literal.side
-    where = "" if literal.any_stage else f" at {literal.stage}"
-    return one_line(f"{literal.step} on {side}{where}")
+    return one_line(f"{step_text(literal)}{where_text(literal)}", 120)
+
+
+def step_text(literal: CauseLiteral) -> str:
+    return literal.step if literal.any_side else f"{literal.step} on {literal.side}"
+
+
+def where_text(literal: CauseLiteral) -> str:
+    """ " at third", " after rollback from most", or nothing where any stage would do."""
+    name, back = place(literal.stage)
+    return "" if literal.any_stage else f" after rollback from {name}" if back else f" at {name}"
 
 
 def cause_text(finding: Finding) -> str:
     return ", then ".join(literal_text(literal) for literal in finding.cause)
 
 
-def failing_call(witness: Witness) -> WitnessCall | None:
-    """The call that went wrong first; None where the witness has none (a restart, a state rule)."""
-    return next((call for call in witness.calls if call.outcome == "fail"), None)
+def failing_call(finding: Finding) -> WitnessCall | None:
+    """The call the finding is about; None where there is none (a restart, data left behind). Several calls of a witness
+    may fail: the last condition of the cause names the one meant."""
+    failing = [call for call in finding.witness.calls if call.outcome == "fail"] if finding.witness else []
+    meant = [call for call in failing if finding.cause and call.step == finding.cause[-1].step]
+    same = [call for call in failing if call.operation == finding.operation]
+    return next(iter([*meant, *same, *failing]), None)
+
+
+def further_reason(report: Report) -> str:
+    """The reason where it says more than the verdict's sentence and the guarantee already do."""
+    reason = one_line(report.reason)
+    told = (verdict_sentence(report), one_line(report.exercised.guarantee))
+    return "" if any(text.startswith(reason) for text in told) else reason
+
+
+def file_name(path: str) -> str:
+    """The last part of a path of any system: reports travel, folders do not."""
+    return re.split(r"[\\/]", path)[-1]
 
 
 def scenarios_of(finding: Finding) -> tuple[str, ...]:
