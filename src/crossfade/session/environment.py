@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,7 @@ class Ground:
         self.run_id = run_id
         self.work = work
         self.logs = logs
+        self.note: Callable[[str], None] = lambda text: None
         self.starts_change_data: set[int] = set()
         self.stable_boots = False  # does starting the stable change the database (it makes its own tables)?
         self._templates: dict[int, str] = {}
@@ -155,6 +156,7 @@ class Ground:
         migration = stage.migration
         if migration is None:
             return
+        await stores.release()
         if migration.sql:
             await stores.run_sql(migration.sql, migration.database)
         if migration.run:

@@ -250,6 +250,10 @@ class Explorer:
             ):
                 await self._look_at_state(reached[-1].number)
             changes = await self._env.stores.rewind()
+            if not changes.restored:
+                raise _TooMuchTrouble(
+                    "a service changed its own tables while serving calls; the base cannot be restored"
+                )
             if self._later:
                 self._remember(entry, reached, conversation, marks, changes, stepwise)
             await self._after_run(conversation, entry, path, sides, fresh)

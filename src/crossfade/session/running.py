@@ -129,6 +129,7 @@ class _Running:
         ) as servers:
             self.telling.environment.update(servers.description)
             ground = Ground(self.contract, servers, ledger, self.run_id, work, logs)
+            ground.note = lambda text: self.hear(Noted(text))
             self.ground, self.servers = ground, servers
             async with ground.opened("main", None) as main:
                 await self._walk(main)

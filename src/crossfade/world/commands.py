@@ -67,18 +67,48 @@ def environment(
     run_id: str, own: Sequence[Mapping[str, str]], values: Mapping[str, Any], mark: str = ""
 ) -> dict[str, str]:
     """The environment of a child: ours, then each of `own` with its `${...}` filled, then the marks by which
-    `trees` finds it. The directory of our own interpreter is searched last for commands. Raises KeyError."""
+    `trees` finds it. `search_path` says where commands are looked for. Raises KeyError."""
     result = dict(os.environ)
-    beside = str(Path(PYTHON).parent)
-    path = result.get("PATH", os.defpath)
-    if beside not in path.split(os.pathsep):
-        result["PATH"] = path + os.pathsep + beside
+    result["PATH"] = search_path(result.get("PATH", os.defpath))
     result["PYTHONUNBUFFERED"] = "1"
     for some in own:
         result.update({name: template.filled(text, values) for name, text in some.items()})
     result[trees.RUN_VARIABLE] = run_id
     result[trees.CHILD_VARIABLE] = mark
     return result
+
+
+class _Order:
+    """Whether the folder of our own interpreter is searched first; decided once, turned round once where a Python
+    command did not find its modules."""
+
+    ours_first: bool | None = None
+    turned = False
+
+
+def search_path(path: str, environ: Mapping[str, str] = os.environ) -> str:
+    """PATH with the folder of the interpreter that runs Crossfade. It comes first in a virtual environment, since a
+    contract's `python` then is most likely the project's; it comes last where another virtual environment is active or
+    Crossfade was installed as a tool of its own (pipx, uv tool)."""
+    beside = str(Path(PYTHON).parent)
+    if _Order.ours_first is None:
+        active = environ.get("VIRTUAL_ENV", "")
+        tool = any((Path(sys.prefix) / mark).exists() for mark in ("pipx_metadata.json", "uv-receipt.toml"))
+        _Order.ours_first = sys.prefix != sys.base_prefix and not tool and active in ("", sys.prefix)
+    others = [folder for folder in path.split(os.pathsep) if folder != beside]
+    return os.pathsep.join([beside, *others] if _Order.ours_first else [*others, beside])
+
+
+def turn_search_order() -> bool:
+    """Looks for commands the other way round from now on; False where that was tried before."""
+    if _Order.turned:
+        return False
+    _Order.turned = True
+    _Order.ours_first = not _Order.ours_first
+    return True
+
+
+MODULE_MISSING = re.compile(r"No module named|ModuleNotFoundError|command not found|: not found")
 
 
 def refused(text: str, problem: Exception, position: Position | None) -> EnvironmentFailed:

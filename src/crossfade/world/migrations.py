@@ -55,7 +55,11 @@ async def run_command(
         await trees.end_tree(process, mark)
         ledger.remove_process(process.pid)
     if returncode != 0:
-        raise MigrationFailed(_message(command, trees.describe_exit(returncode), log, before))
+        message = _message(command, trees.describe_exit(returncode), log, before)
+        if commands.MODULE_MISSING.search(message) and commands.turn_search_order():
+            return await run_command(command, values, folder, log, run_id, ledger, timeout, position)
+        raise MigrationFailed(message)
+    return None
 
 
 def _message(command: str, what: str, log: Path, before: int) -> str:

@@ -97,7 +97,10 @@ async def start_instance(
             return running
         except _NotReady as problem:
             taken = not running.alive and _IN_USE.search(running.tail(50))
+            missing = not running.alive and commands.MODULE_MISSING.search(running.tail(50))
             await running.stop()
+            if missing and commands.turn_search_order():
+                continue
             if not taken or attempt == PORT_TRIES:
                 raise _not_ready_screen(service, running, instance, str(problem)) from None
         except BaseException:
