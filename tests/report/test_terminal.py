@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import samples
 
 from crossfade.model.events import FindingMade, Finished, Noted, PlanMade, Progress, Started, Suspected
-from crossfade.model.report import Report
+from crossfade.model.report import Check, Report
 from crossfade.report.ink import Ink, Piece, display_width, ink_for
 from crossfade.report.terminal import Terminal
 
@@ -64,6 +65,17 @@ def test_a_path_over_stages_names_them_and_where_the_rollback_is() -> None:
     text = told(samples.demo_report())
     assert "create @expand ─stable→ read @first ─canary✗ list @first ·not made" in text
     assert "open @all ─canary→ ↩ rollback from all pay ─stable✗" in text
+
+
+def test_data_left_behind_ends_the_path_with_the_check_that_fails() -> None:
+    report = samples.demo_report()
+    first = report.findings[0]
+    assert first.witness
+    calls = tuple(msgspec.structs.replace(call, outcome="pass") for call in first.witness.calls)
+    witness = msgspec.structs.replace(first.witness, calls=calls)
+    left = msgspec.structs.replace(first, check=Check.STATE, witness=witness, differences=())
+    text = told(msgspec.structs.replace(report, findings=(left,)))
+    assert "create ─canary→ read ─stable✓ ✗ state" in text
 
 
 def test_the_plan_is_a_numbered_tree_and_the_verdict_the_last_line() -> None:

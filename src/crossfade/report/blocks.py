@@ -207,6 +207,8 @@ def _path_lines(finding: Finding, ramp: Sequence[RampStage], ink: Ink) -> list[s
             at = f" @{one_line(name)}" if stages and not said else ""
             pieces.append(Piece(one_line(call.step) + at, ("bold",) if call.outcome == "fail" else ()))
             pieces.append(_hop(call, index == len(calls) - 1, ink))
+        if not any(call.outcome == "fail" for call in calls):
+            pieces.append(Piece(f"{ink.glyph('cross')} {finding.check.value}", ("fail", "bold")))
         return ink.flowed(pieces, "   ", "     ")
     return ink.flowed(_cause_pieces(finding.cause, ink), "   ", "     ") if finding.cause else []
 

@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from crossfade.model.report import Finding, Report, Verdict
+from crossfade.model.report import Finding, Report, ScenarioExercised, Verdict
 from crossfade.report.html_drawing import migrated, ramp_figure
 from crossfade.report.html_finding import finding_card
 from crossfade.report.html_path import gradients
@@ -215,7 +215,7 @@ def _exercised(report: Report) -> str:
             f"{each.merged:,}",
             f"{each.calls:,}",
             seconds_text(each.seconds).replace(" ", "\u00a0"),
-            f'{escaped_line(each.regime, 60)}<span class="reason">{prose(each.guarantee)}</span>',
+            _proven(each),
         )
         for each in report.exercised.scenarios[:_ROWS]
     ]
@@ -225,6 +225,12 @@ def _exercised(report: Report) -> str:
     return folded(
         f"Exercised <small>{plural(len(report.exercised.scenarios), 'scenario')}</small>", table(head, rows), open_=True
     )
+
+
+def _proven(each: ScenarioExercised) -> str:
+    """The regime, once: the guarantee mostly begins with it."""
+    regime = "" if each.guarantee.startswith(each.regime) else f"{escaped_line(each.regime, 60)} "
+    return f'{regime}<span class="reason">{prose(each.guarantee)}</span>'
 
 
 def _changed(report: Report) -> str:
@@ -241,7 +247,8 @@ def _changed(report: Report) -> str:
     if not rows:
         return ""
     undeclared = sum(not each.declared for each in report.changed)
-    text = f"Changed between the versions <small>{len(report.changed)}, {undeclared} of them not declared</small>"
+    count = f"{len(report.changed)}, {undeclared or 'none'} of them not declared"
+    text = f"Changed between the versions <small>{count}</small>"
     return folded(text, table(("operation", "where", "stable", "canary", ""), rows), open_=undeclared > 0)
 
 
@@ -286,6 +293,7 @@ def _environment(report: Report) -> str:
     rows = [
         (escaped_line(str(name), 80), escaped_line(str(value), 300))
         for name, value in sorted(report.environment.items())
+        if value not in (None, "", [], {})
     ]
     return folded("Environment", table(("part", "what it was"), rows)) if rows else ""
 

@@ -24,6 +24,7 @@ from crossfade.report.wording import (
     percent,
     step_text,
     weight_text,
+    where_text,
 )
 
 LANES = 12  # chance curves drawn; more would be a wall
@@ -335,7 +336,7 @@ def _lane_values(values: Sequence[float], level: Sequence[float], border: int, f
 
 def _lane_title(finding: Finding, frame: _Frame, y: float) -> str:
     """The cause at the left; at the right the polynomial with its peak, which often lies between stages."""
-    steps = " → ".join(step_text(each) for each in finding.cause[:5]) or finding.rule
+    steps = " → ".join(step_text(each) + where_text(each) for each in finding.cause[:5]) or finding.rule
     chance = finding.chance
     if finding.rollback_only:
         right = "rollback" if frame.narrow else f"after rollback, {one_line(formula(chance), 40)}"

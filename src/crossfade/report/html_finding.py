@@ -135,7 +135,8 @@ def _answers(finding: Finding) -> str:
             panes.append(_pane(title, kind, answer, finding.differences, missing, wrong=False))
     missing = [each.path for each in finding.differences if each.seen is None]
     panes.append(_pane(f"seen, {call.step} on {call.side}", "seen", seen, finding.differences, missing, wrong=True))
-    note = f'<p class="note">{prose(call.note)}</p>' if call.note else ""
+    told = {each.reason for each in finding.differences}
+    note = f'<p class="note">{prose(call.note)}</p>' if call.note and call.note not in told else ""
     return f'<h4>Answers to <code>{escaped_line(call.step)}</code></h4>{note}<div class="panes">{"".join(panes)}</div>'
 
 
