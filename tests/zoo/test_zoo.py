@@ -94,7 +94,7 @@ def matches(finding: dict[str, Any], wanted: dict[str, Any]) -> bool:
             return False
     implied = wanted.get("implied", [])
     expected = {(literal["step"], literal["side"]) for literal in wanted["cause"]}
-    seen = {(literal["step"], literal["side"]) for literal in finding["cause"] if not literal["any_side"]}
+    seen = {(literal["step"], literal["side"]) for literal in finding["cause"]}
     stages = {literal["step"]: literal["stage"] for literal in finding["cause"]}
     return {one for one in seen if one[0] not in implied} == expected and all(
         stages[literal["step"]] == literal["stage"] for literal in wanted["cause"] if "stage" in literal
