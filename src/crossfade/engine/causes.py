@@ -1,8 +1,9 @@
 """Minimal causes: the least set of (step, side, point) conditions that forces a failure.
 
 Over explored routings the failing set F is known completely, and a minimal cause is a prime implicant of F (Quine 1952,
-McCluskey 1956) over multi-valued literals: a step's side, the points up to or from which it happens, or both. Sets of routings are bit masks, so testing an
-implicant is one `and`. Routings in which the step could not be made (blocked) are neutral: they neither fail nor pass.
+McCluskey 1956) over multi-valued literals: a step's side, the points up to or from which it happens, or both. Sets of
+routings are bit masks, so testing an implicant is one `and`. Routings in which the step could not be made (blocked) are
+neutral: they neither fail nor pass.
 
 Where not all routings were run, `learned_cause` asks for a few more: if two words agree on the relevant steps found so far
 but differ in outcome, binary search between them finds one more relevant step (SCIENCE 2).
@@ -11,7 +12,7 @@ but differ in outcome, binary search between them finds one more relevant step (
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import prod
 
 import msgspec
@@ -70,7 +71,7 @@ def minimal_causes(
     table = _Masks(words)
     remaining = fails
     found: list[tuple[Cause, int]] = []
-    order = sorted(_bits(fails), key=lambda index: _simplicity(words[index]) + (index,))
+    order = sorted(_bits(fails), key=lambda index: (*_simplicity(words[index]), index))
     for index in order:
         if not remaining >> index & 1:
             continue
@@ -189,9 +190,9 @@ class _Masks(dict[Literal, int]):
     def __missing__(self, literal: Literal) -> int:
         mask = 0
         for (step, placed), own in self._exact.items():
-            if step == literal.step and (literal.side is None or placed.side is literal.side):
-                if literal.allows(placed.point):
-                    mask |= own
+            same_side = literal.side is None or placed.side is literal.side
+            if step == literal.step and same_side and literal.allows(placed.point):
+                mask |= own
         self[literal] = mask
         return mask
 
@@ -218,8 +219,8 @@ def _irredundant(found: list[tuple[Cause, int]], fails: int) -> list[tuple[Cause
 
 def _simplicity(word: Word) -> tuple[int, int, int]:
     """Few changes of point, then few changes of side, then few canary calls."""
-    points = sum(a.point != b.point for a, b in zip(word, word[1:], strict=False))
-    sides = sum(a.side is not b.side for a, b in zip(word, word[1:], strict=False))
+    points = sum(a.point != b.point for a, b in pairwise(word))
+    sides = sum(a.side is not b.side for a, b in pairwise(word))
     return points, sides, sum(placed.side is Side.CANARY for placed in word)
 
 
@@ -261,8 +262,11 @@ def learned_cause(
         kept.append(high - 1)
         if len(kept) == len(failing):
             break
-    for step in list(kept):
-        fewer = [other for other in kept if other != step]
+    step = 0
+    while step < len(kept):
+        fewer = kept[:step] + kept[step + 1 :]
         if fewer and (yield tuple(failing[i] if i in fewer else base[i] for i in range(len(failing)))):
-            kept = fewer
+            kept, step = fewer, 0  # one that was needed may be no longer
+        else:
+            step += 1
     return tuple(sorted(kept))

@@ -367,17 +367,21 @@ def advice(contract: Contract, line: Timeline, automaton: Automaton, suspect: Su
         first = unsafe[0]
         earlier = [s for s in rollback_stages(contract) if s < first]
         until = contract.stages[earlier[-1]].name if earlier else "none"
-        return f"no rollback from `{contract.stages[first].name}` on: write `rollback: {{ until: {until} }}` or keep its data readable for the stable"
+        name = contract.stages[first].name
+        return f"no rollback from `{name}` on: write `rollback: {{ until: {until} }}` or keep its data readable for the stable"
+    if suspect.blame is Blame.PHASE and suspect.problems[0].at >= 0:
+        broken = contract.stages[line.points[suspect.problems[0].at].stage]
+        return f"migrate what is written before `{broken.name}` completely, or let `{broken.name}` come later"
     if suspect.blame is Blame.PHASE:
         stage = contract.stages[path[suspect.patterns[0][-1].step][0] if suspect.patterns[0] else 0]
         sides = {suspect.word[literal.step].side for literal in suspect.patterns[0]}
         if Side.STABLE in sides:
-            return f"run the migration of `{stage.name}` only when the stable serves no more calls, or make it compatible with it"
+            return f"run the migration of `{stage.name}` only when no stable serves any more, or make it compatible with it"
         return f"the canary does not fit the data after `{stage.name}`: change that migration or the canary"
     if suspect.check is Check.MIGRATION:
         return "stop the writes that break the migration first: finish the stable, or backfill again right before it"
     if len(points) > 1 or (points and points[0] < suspect.word[suspect.patterns[0][-1].step].point):
-        return "let the canary serve only after every row written before is migrated (extend the backfill, or read both forms)"
+        return "let the canary serve only after all rows from before are migrated (extend the backfill, or read both forms)"
     if contract.stickiness.kind == "none":
         return f"keep sessions sticky, or let {version} write and read what the stable does until it is gone"
     return f"let {version} write and read what the stable does until it is gone"

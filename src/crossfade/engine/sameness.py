@@ -14,6 +14,7 @@ from the reader's, which is how intended changes look in the middle of a ramp.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -580,7 +581,7 @@ def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
 
 def _many_digits(word: str) -> bool:
     """Digits and letters change often, as in a random token, unlike in "order-number-2024"."""
-    changes = sum(a.isdigit() != b.isdigit() for a, b in zip(word, word[1:], strict=False))
+    changes = sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(word))
     return changes >= 5
 
 

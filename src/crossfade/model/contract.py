@@ -79,7 +79,7 @@ class Step(msgspec.Struct, frozen=True):
 
     @property
     def operation(self) -> str:
-        """"GET /orders/{id}": method and path with `${name}` shown as `{name}` and without the query."""
+        """ "GET /orders/{id}": method and path with `${name}` shown as `{name}` and without the query."""
         path = self.path.split("?", 1)[0].replace("${", "{")
         return f"{self.method} {path}"
 

@@ -204,22 +204,21 @@ class Conversation:
         least = 2.0 if patient else 0.3
         comparison = Comparison(self._noise)
         before: frozenset[str] | None = None
+        ever: frozenset[str] = frozenset()
         while time.monotonic() - began < 5.0:
             await asyncio.sleep(0.1)
             newer, answered = await self._asked(spec, step, placed, request, replica)
             reference = Reference("pure", seen, self.names)
-            paths = frozenset(
-                place.pattern for place in comparison.unexplained(answered, self.names, [reference], step)
-            )
-            if paths and paths != before:
-                began_again = time.monotonic()
-                if before is not None:
-                    began = max(began, began_again - least)
-                self._patience.late.add(step)
-            settled = not paths or paths == before
-            exchange, seen, before = newer, answered, paths
+            places = comparison.unexplained(answered, self.names, [reference], step)
+            paths = frozenset(place.pattern for place in places)
+            settled = not paths or paths == before  # what differs every time is noise, not lateness
+            if not settled and before is not None:
+                least = time.monotonic() - began + least
+            exchange, seen, before, ever = newer, answered, paths, ever | paths
             if settled and time.monotonic() - began >= least and not (patient and _says_not_yet(seen)):
                 break
+        if ever - (before or frozenset()):
+            self._patience.late.add(step)
         return exchange, seen
 
     # --- what came of it -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from crossfade.engine.causes import Literal, learned_cause
 from crossfade.engine.findings import Suspect
 from crossfade.engine.judge import Problem
 from crossfade.engine.timeline import Timeline
@@ -66,6 +67,8 @@ class Replayer:
         self._work = work
 
     async def confirm(self, suspect: Suspect) -> Confirmed:
+        if not self._work.exact:
+            suspect = await self._learned(suspect)
         kept = self._needed(suspect)
         everything = tuple(range(len(self._work.scenario.steps)))
         count, shown = 0, None
@@ -80,6 +83,34 @@ class Replayer:
         if count == ATTEMPTS and suspect.blame is Blame.MIXED and suspect.check is not Check.MIGRATION:
             replicas = await self._between_replicas(suspect, kept)
         return Confirmed(suspect, count, replicas, shown, kept)
+
+    async def _learned(self, suspect: Suspect) -> Suspect:
+        """Where not all routings were run, the cause is found by asking for a few more: which steps of the failing
+        routing, set into a passing one, are enough (see `causes.learned_cause`)."""
+        word = suspect.word
+        points = {placed.point for placed in word}
+        if len(points) > 1 or suspect.check is Check.MIGRATION or suspect.blame is not Blame.MIXED:
+            return suspect
+        point = points.pop()
+        passing = next((side for side in Side if (side, point) in self._work.pure), None)
+        if passing is None:
+            return suspect
+        search = learned_cause([placed.side for placed in word], [passing] * len(word))
+        sides = [(side, 0) for side in Side if (side, point) in self._work.pure]
+        everything = range(len(word))
+        async with self._ground.clean_at(self._line, point, sides) as environment:
+            await environment.stores.checkpoint()
+            try:
+                asked = next(search)
+                while True:
+                    placed = {step: Placed(point, asked[step]) for step in everything}
+                    shown = await self._converse(environment, placed, dict.fromkeys(everything, 0), None, Patience(0.0))
+                    await environment.stores.rewind()
+                    asked = search.send(shown.shows(suspect))
+            except StopIteration as found:
+                steps: tuple[int, ...] = found.value
+        cause = tuple(Literal(step, word[step].side) for step in sorted({*steps}))
+        return msgspec.structs.replace(suspect, patterns=(cause,)) if cause else suspect
 
     async def _alone(self, kept: Sequence[int]) -> frozenset[ProblemKey]:
         """What the shortened scenario shows on one side alone: it follows from the steps left out, not from the mix."""
@@ -150,7 +181,8 @@ class Replayer:
         patience: Patience | None = None,
         known: frozenset[ProblemKey] = frozenset(),
     ) -> Replayed:
-        """One clean replay. `known` problems are not told and not waited for. With `second` all calls go to that side, those of the canary to a second instance of it."""
+        """One clean replay. `known` problems are not told and not waited for. With `second` all calls go to that
+        side, those of the canary to a second instance of it."""
         patience = patience or self._work.patience
         replayed = await self._replayed(word, kept, journey, second, patience)
         if not known:

@@ -77,6 +77,8 @@ class Explorer:
     ) -> Conversation:
         """All steps on one side from the clean base, and back to it."""
         work = self._work
+        if work.isolation == "fresh":
+            await self._env.refresh()
         conversation = Conversation(
             self._env, work.scenario, work.index, work.judge if judged else None, work.patience, work.noise
         )
@@ -345,7 +347,8 @@ class Explorer:
                             work.automaton.steps,
                             Check.STATE,
                             rule.name,
-                            f"leaves data that breaks the rule `{rule.name}` at {stage}: `{expression.source}`, rows are {shown}",
+                            f"leaves data that breaks the rule `{rule.name}` at {stage}: "
+                            f"`{expression.source}`, rows are {shown}",
                             at=self._point,
                         )
                     )

@@ -115,7 +115,8 @@ def _works_otherwise(fresh: Family, kept: Family) -> list[Problem]:
         works = [reference.answer.works for reference in references]
         if seen.works != works[-1] and (all(works) or not any(works)):
             said = seen.failure if seen.status == 0 else str(seen.status)
-            message = f"answers {said} on a fresh instance and {references[-1].answer.status} on the one that was kept running"
+            kept_says = references[-1].answer.status
+            message = f"answers {said} on a fresh instance and {kept_says} on the one that was kept running"
             found.append(Problem(step, Check.RESTART, "works", message))
     return found
 

@@ -221,7 +221,8 @@ class Telling:
         text = f"{service.name} {version} started afresh at {stage.name} does not become ready: {found.message}"
         if found.work is not None and found.problem is not None:
             operation = found.work.scenario.steps[found.problem.step].operation
-            text = f"{operation} on {service.name} {version} started afresh at {stage.name} {found.message}; the instance kept running does not"
+            who = f"{service.name} {version} started afresh at {stage.name}"
+            text = f"{operation} on {who} {found.message}; the instance kept running does not"
         identity = hashlib.blake2b(
             f"restart {found.side} {found.point} {operation}".encode(), digest_size=6
         ).hexdigest()
@@ -241,7 +242,8 @@ class Telling:
             differences=(found.problem.difference,) if found.problem and found.problem.difference else (),
             scenarios=(scenario,) if scenario else (),
             service=service.name,
-            advice=f"an instance evicted after `{stage.name}` does not come back as it was: make {version} start on the data as it is there",
+            advice=f"an instance evicted after `{stage.name}` does not come back as it was: "
+            f"make {version} start on the data as it is there",
             replay=f"crossfade replay {identity}",
         )
 
