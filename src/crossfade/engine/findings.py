@@ -368,7 +368,7 @@ def advice(contract: Contract, line: Timeline, automaton: Automaton, suspect: Su
         earlier = [s for s in rollback_stages(contract) if s < first]
         until = contract.stages[earlier[-1]].name if earlier else "none"
         name = contract.stages[first].name
-        return f"no rollback from `{name}` on: write `rollback: {{ until: {until} }}` or keep its data readable for the stable"
+        return f"no rollback from `{name}` on: write `rollback: {{ until: {until} }}` or keep its data readable"
     if suspect.blame is Blame.PHASE and suspect.problems[0].at >= 0:
         broken = contract.stages[line.points[suspect.problems[0].at].stage]
         return f"migrate what is written before `{broken.name}` completely, or let `{broken.name}` come later"

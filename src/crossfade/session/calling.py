@@ -50,15 +50,24 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Patience:
-    """Which failures were waited for in vain: they are not waited for again at every routing."""
+    """Which failures were waited for in vain, and which calls are known to be late. `seconds` is how long a wrong answer
+    may still become right; `only`: the one step that is waited for at all (None: every step)."""
 
-    def __init__(self, late: float = LATE, only: int | None = None) -> None:
-        self.seconds = late
-        self.only = only  # the one step that is waited for; None: all
+    def __init__(self, seconds: float = LATE, only: int | None = None) -> None:
+        self.seconds = seconds
+        self.only = only
         self.hopeless: set[tuple[int, str, frozenset[tuple[str, str]]]] = set()
         self.waited: set[tuple[int, str]] = set()
+        self.settling: dict[int, set[str]] = {}  # step -> places that changed once and then stayed
+        self.late: frozenset[int] = frozenset()
         self.limited = 0
-        self.late: set[int] = set()
+
+    def learn(self, noise: Noise) -> None:
+        """A place that differs between identical runs anyway changes by chance: it tells nothing about lateness."""
+        chance = noise.masked | noise.varying
+        self.late = frozenset(
+            step for step, places in self.settling.items() if any((step, place) not in chance for place in places)
+        )
 
 
 class Conversation:
@@ -107,7 +116,7 @@ class Conversation:
             self.made.append(made)
             return made
         exchange, seen = await self._asked(spec, step, placed, request, replica)
-        if (observe or (not judged and step in self._patience.late)) and spec.method in SAFE_METHODS:
+        if (observe or (not judged and step in self._patience.settling)) and spec.method in SAFE_METHODS:
             exchange, seen = await self._observed(spec, step, placed, request, replica, exchange, seen)
         saved, unsaved = save_values(spec, seen, self.saved)
         problems: tuple[Problem, ...] = ()
@@ -167,20 +176,22 @@ class Conversation:
     ) -> tuple[Exchange, Answer, tuple[Problem, ...]]:
         """A difference may only be late: the same question again for a few seconds, once for every way to fail."""
         assert self._judge is not None
-        if self._patience.only not in (None, step):
+        patience = self._patience
+        if patience.only not in (None, step):
             return exchange, seen, problems
         place = (step, placed.side.letter)
-        patience = self._patience
         first = place not in patience.waited
-        until = time.monotonic() + (LATE if step in patience.late else patience.seconds if first else LATE_AGAIN)
-        pause = 0.02
+        known_late = step in patience.late
+        until = time.monotonic() + (LATE if known_late else patience.seconds if first else LATE_AGAIN)
+        pause, same = 0.02, 0
         while True:
-            key = (step, placed.side.letter, frozenset((str(p.check), p.kind) for p in problems))
-            if key in self._patience.hopeless and step not in self._patience.late:
+            kinds = frozenset((str(p.check), p.kind) for p in problems)
+            key = (step, placed.side.letter, kinds)
+            if key in patience.hopeless:
                 return exchange, seen, problems
             if time.monotonic() + pause > until or seen.status == 0:
-                self._patience.hopeless.add(key)
-                self._patience.waited.add(place)
+                patience.hopeless.add(key)
+                patience.waited.add(place)
                 return exchange, seen, problems
             await asyncio.sleep(pause)
             pause = min(pause * 1.6, 0.5)
@@ -190,8 +201,10 @@ class Conversation:
             problems = self._judge.call(step, placed, seen, self.names, self.saved, rules)
             _, unsaved = save_values(spec, seen, self.saved)
             if not problems and not unsaved:
-                self._patience.late.add(step)
+                if same >= 2:  # it was wrong in the same way for a while: late, not a field that varies by chance
+                    patience.settling.setdefault(step, set()).update(kind for _, kind in kinds)
                 return exchange, seen, problems
+            same = same + 1 if frozenset((str(p.check), p.kind) for p in problems) == kinds else 0
 
     async def _observed(
         self, spec: Step, step: int, placed: Placed, request: Request, replica: int, exchange: Exchange, seen: Answer
@@ -203,22 +216,23 @@ class Conversation:
         )
         least = 2.0 if patient else 0.3
         comparison = Comparison(self._noise)
-        before: frozenset[str] | None = None
-        ever: frozenset[str] = frozenset()
+        changes: list[frozenset[str]] = []
         while time.monotonic() - began < 5.0:
             await asyncio.sleep(0.1)
             newer, answered = await self._asked(spec, step, placed, request, replica)
             reference = Reference("pure", seen, self.names)
             places = comparison.unexplained(answered, self.names, [reference], step)
-            paths = frozenset(place.pattern for place in places)
-            settled = not paths or paths == before  # what differs every time is noise, not lateness
-            if not settled and before is not None:
-                least = time.monotonic() - began + least
-            exchange, seen, before, ever = newer, answered, paths, ever | paths
-            if settled and time.monotonic() - began >= least and not (patient and _says_not_yet(seen)):
+            changes.append(frozenset(place.pattern for place in places))
+            exchange, seen = newer, answered
+            quiet = len(changes) >= 2 and changes[-1] == changes[-2]
+            if quiet and time.monotonic() - began >= least and not (patient and _says_not_yet(seen)):
                 break
-        if ever - (before or frozenset()):
-            self._patience.late.add(step)
+            if len(changes) >= 6 and not patient and not quiet:
+                break  # something differs every now and then: noise, which repeated runs will show
+        for place in frozenset().union(*changes):
+            differed = [place in change for change in changes]
+            if differed.count(True) == 1 and not any(differed[-2:]):
+                self._patience.settling.setdefault(step, set()).add(place)
         return exchange, seen
 
     # --- what came of it -------------------------------------------------------------------------------------------
@@ -239,7 +253,6 @@ class PureRun(msgspec.Struct, frozen=True):
 
     answers: tuple[Answer | None, ...]
     saved_by: tuple[dict[str, Any], ...]
-    requests: tuple[str, ...] = ()
 
     def reading(self, noise: Noise) -> Reading:
         return reading(self.answers, self.saved_by, msgspec.structs.replace(noise, saved=noise.saved | {UNIQUE}))

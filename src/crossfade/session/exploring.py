@@ -97,10 +97,7 @@ class Explorer:
         judged = any(len(runs) > 1 for runs in self._work.pure.values())  # with one run of each nothing is noise yet
         conversation = await self.pure_run(side, observe=observe, judged=judged)
         runs = self._work.pure.setdefault((side, self._point), [])
-        requests = tuple(
-            "" if made.exchange.request is None else made.exchange.request.target for made in conversation.made
-        )
-        runs.append(PureRun(tuple(conversation.answers()), tuple(conversation.saved_by()), requests))
+        runs.append(as_pure(conversation))
 
     # --- every routing ---------------------------------------------------------------------------------------------
 
@@ -382,31 +379,43 @@ class Explorer:
                     new = True
         if not (failures or dead or new):
             return
+        names = ", ".join(f"{r.service} {r.side} {r.version}: {r.exit_description()}" for r in dead)
         if dead:
-            names = ", ".join(f"{r.service} {r.side} {r.version}: {r.exit_description()}" for r in dead)
             await self._restart(f"an instance died ({names})")
         elif not await self._drifted(conversation):
             return
         else:
             await self._restart("the pure runs do not give what they gave at first")
         again = await self._repeat(entry, path, sides)
-        if dead and not self._env.dead() and not any(made.exchange.failure for made in again.made):
-            self._trouble.lost.append(
-                f"an instance died during `{self._work.scenario.name}` and did not when asked again: {names}"
-            )
-        elif self._env.dead():
+        if self._env.dead():
             await self._restart("it died again at the same call")
+        elif (dead or failures) and not any(made.exchange.failure for made in again.made):
+            what = f"died ({names})" if dead else f"did not answer ({failures[0].kind})"
+            self._trouble.lost.append(
+                f"an instance {what} during `{self._work.scenario.name}`, and not again after a restart"
+            )
 
     async def _drifted(self, conversation: Conversation) -> bool:
-        """Does a pure run made now show a problem that no pure run had at first?"""
+        """Do pure runs made now show, three times out of three, a problem that none had at first? What comes and goes is
+        noise instead, and is learned."""
         for side in sorted({made.exchange.placed.side for made in conversation.made if made.problems}):
             if (side, self._point) not in self._work.pure:
                 continue
-            control = await self.pure_run(side, judged=True)
-            for made in control.made:
-                for problem in made.problems:
-                    if (side.letter, problem.step, str(problem.check), problem.kind) not in self._work.pure_signatures:
-                        return True
+            constant: set[tuple[str, int, str, str]] | None = None
+            controls: list[Conversation] = []
+            while constant is None or (constant and len(controls) < 3):
+                control = await self.pure_run(side, judged=True)
+                controls.append(control)
+                shown = {
+                    (side.letter, p.step, str(p.check), p.kind) for made in control.made for p in made.problems
+                } - self._work.pure_signatures
+                constant = shown if constant is None else constant & shown
+            if constant:
+                return True
+            if len(controls) > 1:
+                self._work.pure[(side, self._point)].extend(as_pure(control) for control in controls)
+                if self._work.learn():
+                    self._work.judge_again()
         return False
 
     async def _restart(self, why: str) -> None:
@@ -436,6 +445,10 @@ class _TooMuchTrouble(Exception):
 TooMuchTrouble = _TooMuchTrouble
 
 
+def as_pure(conversation: Conversation) -> PureRun:
+    return PureRun(tuple(conversation.answers()), tuple(conversation.saved_by()))
+
+
 def note_pure_problems(work: ScenarioWork, side: Side, point: int) -> None:
     """What the pure runs themselves show, so that later controls can tell drift from it."""
     family = next((f for f in work.families() if f.side is side and f.point == point), None)
@@ -446,8 +459,10 @@ def note_pure_problems(work: ScenarioWork, side: Side, point: int) -> None:
         for step, seen in enumerate(one.answers):
             if seen is not None:
                 placed = Placed(point, side)
-                for problem in work.judge.call(step, placed, seen, one.names[step], saved, work.rules_at(step, placed)):
-                    work.pure_signatures.add((side.letter, problem.step, str(problem.check), problem.kind))
+                problems = work.judge.call(step, placed, seen, one.names[step], saved, work.rules_at(step, placed))
+                missing = [f"save {name}" for name in work.scenario.steps[step].save if name not in run.saved_by[step]]
+                shown = [*((str(p.check), p.kind) for p in problems), *((str(Check.EXPECTATION), m) for m in missing)]
+                work.pure_signatures |= {(side.letter, step, check, kind) for check, kind in shown}
             saved.update(run.saved_by[step])
 
 

@@ -230,8 +230,8 @@ class _Running:
             if number == 1 and new:
                 await spaced(began)
             for work, side in serving:
-                explorer = self._explorer(work, main, point)
-                await explorer.add_pure(side, observe=number == 0 and side in new)
+                observe = number == 0 and side in new
+                await self._add_pure(main, work, point, side, observe)
             for work in self.works:
                 work.learn()
         for work in self.works:
@@ -240,6 +240,32 @@ class _Running:
             self._compare_phases(work, point, sides)
             for side in sides:
                 note_pure_problems(work, side, point)
+
+    async def _add_pure(self, main: Environment, work: ScenarioWork, point: int, side: Side, observe: bool) -> None:
+        """One more pure run. Where a call has no answer that had one in an earlier run, the instance died or hangs: it is
+        started anew and the run made again; what does not come back then was neither noise nor a difference."""
+        explorer = self._explorer(work, main, point)
+        await explorer.add_pure(side, observe=observe)
+        if not self._stopped_answering(main, work, point, side):
+            return
+        work.pure[(side, point)].pop()
+        await main.restart()
+        await explorer.add_pure(side, observe=observe)
+        if not self._stopped_answering(main, work, point, side):
+            reason = f"an instance stopped answering during the pure runs of `{work.scenario.name}` on {side}"
+            self.trouble.lost.append(reason)
+            self.hear(Noted(f"{reason}; it was started anew"))
+
+    def _stopped_answering(self, main: Environment, work: ScenarioWork, point: int, side: Side) -> bool:
+        runs = work.pure[(side, point)]
+        earlier = runs[:-1]
+        if not earlier and main.dead():
+            earlier = [run for (other, _), others in work.pure.items() if other is side for run in others[:1]]
+        for step, seen in enumerate(runs[-1].answers):
+            answered = any((before := run.answers[step]) is not None and before.status for run in earlier)
+            if seen is not None and not seen.status and answered:
+                return True
+        return False
 
     def _serves(self, work: ScenarioWork, side: Side, point: int) -> bool:
         """Is there a routing of this scenario with a call on this side at this point?"""

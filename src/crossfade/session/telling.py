@@ -306,9 +306,10 @@ class Telling:
             return Verdict.UNKNOWN, self.trouble.lost[0]
         if not exercised.calls or not exercised.scenarios:
             return Verdict.UNKNOWN, "nothing was exercised"
-        idle = [work.scenario.name for work in self.works if not _answered(work)]
-        if idle:
-            return Verdict.UNKNOWN, f"no call of `{idle[0]}` was answered"
+        for reason in (_faltered, _idle, _never_made):
+            texts = [text for work in self.works if (text := reason(work))]
+            if texts:
+                return Verdict.UNKNOWN, texts[0]
         thin = [work for work in self.works if work.sampled_strength is not None and work.sampled_strength < 2]
         if thin:
             return Verdict.UNKNOWN, f"too little of `{thin[0].scenario.name}` was explored in the time given"
@@ -320,6 +321,7 @@ class Telling:
             lines.append(f"the run ended early: {self.interrupted}")
         for work in self.works:
             lines.extend(f"{work.scenario.name}: {text}" for text in work.left_out)
+            lines.extend(text for reason in (_faltered, _idle, _never_made) if (text := reason(work)))
         missing = {scenario.name for scenario in self.contract.scenarios} - {work.scenario.name for work in self.works}
         lines.extend(f"{name}: not run" for name in sorted(missing))
         return lines
@@ -408,8 +410,44 @@ class Telling:
         return tuple(self.contract.stages[stage].name for stage in sorted(self._unsafe)[:1])
 
 
-def _answered(work: ScenarioWork) -> bool:
-    return any(seen is not None and seen.status for runs in work.pure.values() for run in runs for seen in run.answers)
+def _faltered(work: ScenarioWork) -> str:
+    """A call that one of several identical runs got an answer to and another did not: the instance hung or was cut off,
+    and what these runs teach about noise cannot be trusted. "" where there is none."""
+    for (side, _), runs in work.pure.items():
+        for step, spec in enumerate(work.scenario.steps):
+            seen = [answer for run in runs if (answer := run.answers[step]) is not None]
+            failed = [answer for answer in seen if not answer.status]
+            if failed and len(failed) < len(seen):
+                return f"`{spec.operation}` on {side} was answered in some identical runs only ({failed[0].failure})"
+    return ""
+
+
+def _idle(work: ScenarioWork) -> str:
+    """Why this scenario exercised nothing, "" where it did: refusals prove nothing unless the scenario expects them."""
+    name = work.scenario.name
+    for side in sorted({side for side, _ in work.pure}):
+        if not any(answer.status for answer in _answers(work, side)):
+            return f"no call of `{name}` was answered on {side}"
+    held = any(step.expect for step in work.scenario.steps) and not any(
+        check == Check.EXPECTATION for _, _, check, _ in work.pure_signatures
+    )
+    if not held and not any(answer.works for side in Side for answer in _answers(work, side)):
+        return f"every call of `{name}` was refused or failed, on each side"
+    return ""
+
+
+def _never_made(work: ScenarioWork) -> str:
+    """A step no run ever came to make, because an earlier one never gave what it needs."""
+    for step, spec in enumerate(work.scenario.steps):
+        if work.pure and not any(run.answers[step] is not None for runs in work.pure.values() for run in runs):
+            where = f"the step `{spec.name}` of `{work.scenario.name}`"
+            return f"{where} could never be made: an earlier one does not give what it needs"
+    return ""
+
+
+def _answers(work: ScenarioWork, side: Side) -> list[Answer]:
+    runs = [run for (at, _), runs in work.pure.items() if at is side for run in runs]
+    return [seen for run in runs for seen in run.answers if seen is not None]
 
 
 def _not_compared(work: ScenarioWork) -> list[NotCompared]:

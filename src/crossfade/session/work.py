@@ -97,6 +97,7 @@ class ScenarioWork:
         found = learned(families, saved, self.judge.versions).union(self.noise)
         grown = found != self.noise
         self.noise = found
+        self.patience.learn(found)
         self.judge = self._judge()
         return grown
 
