@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -253,8 +254,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from crossfade.report.ink import ink_for
-    from crossfade.report.rulebook import RULES
-    from crossfade.report.rules import page, suggestions, terminal_page
+    from crossfade.report.rules import RULES, page, suggestions, terminal_page
 
     if options.rule is None:
         for rule in sorted(RULES):
@@ -307,19 +307,11 @@ def _writable(folder: Path) -> None:
         ) from None
 
 
-class _Silent:
+class _Silent(io.StringIO):
     """A stream that says nothing."""
-
-    encoding = "utf-8"
 
     def write(self, text: str) -> int:
         return len(text)
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ _TOKEN = re.compile(
 )
 _DIGITS = re.compile(r"\d+|[^\d]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=]{16,}")
 
 
@@ -351,6 +352,8 @@ class Comparison:
     ) -> bool:
         if self._ids_alike(seen, value, names, reference.names, fresh=varying):
             return True
+        if random_text(seen) and random_text(value):
+            return self._ids_alike(seen, value, names, reference.names, fresh=not settled)
         mine, theirs = self._pieces(seen), self._pieces(value)
         if len(mine) != len(theirs):
             return False
@@ -579,6 +582,19 @@ def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
         yield "text", word
 
 
+def random_text(text: str) -> bool:
+    """Base64 as a whole: letters of both cases and digits, changing often from one to the other.
+
+    >>> random_text("q83vEjRWeJq+/83vASNFZ4mrze8="), random_text("internationalization/v2/Orders")
+    (True, False)
+    """
+    if not _BLOB.fullmatch(text):
+        return False
+    classes = ["u" if c.isupper() else "l" if c.islower() else "d" if c.isdigit() else "s" for c in text]
+    changes = sum(a != b for a, b in itertools.pairwise(classes))
+    return {"u", "l", "d"} <= set(classes) and changes >= 0.4 * len(text)
+
+
 def _many_digits(word: str) -> bool:
     """Digits and letters change often, as in a random token, unlike in "order-number-2024"."""
     changes = sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(word))
@@ -611,7 +627,7 @@ def _nameable(value: Any, varying: bool) -> Iterable[str]:
         return
     if not isinstance(value, str) or len(value) > 4096:
         return
-    if varying:
+    if varying or random_text(value):
         yield value
     for kind, text in token_pieces(value):
         if kind in ("uuid", "hash") or (varying and kind == "digits"):

@@ -138,7 +138,7 @@ def _path(reading: Reading, node: Node, path: str) -> None:
         reading.within(node, offset, len(path), "a call takes a path, not an address", hint)
         return
     bare = template.PATTERN.sub(lambda match: "x" * len(match.group(0)), path)
-    if not bare.startswith("/"):
+    if not bare.startswith("/") and not path.startswith("${"):
         reading.within(node, offset, len(path), f"the path `{path}` does not start with `/`", f"write `/{path}`")
         return
     if odd := re.search(r"[^!-~]", bare):

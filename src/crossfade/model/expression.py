@@ -75,14 +75,17 @@ def _compiled(source: str, over: str) -> Any:
 @lru_cache(maxsize=2)
 def _environment(over: str) -> Any:
     from cel_expr_python import cel
+    from cel_expr_python.ext import ext_strings
 
     kind = cel.Type
+    strings = [ext_strings.ExtStrings()]
     if over == "rows":
-        return cel.NewEnv(variables={"rows": kind.List(kind.List(kind.DYN))})
+        return cel.NewEnv(variables={"rows": kind.List(kind.List(kind.DYN))}, extensions=strings)
     headers = kind.Map(kind.STRING, kind.STRING)
     saved = kind.Map(kind.STRING, kind.DYN)
     return cel.NewEnv(
-        variables={"status": kind.INT, "body": kind.DYN, "headers": headers, "text": kind.STRING, "saved": saved}
+        variables={"status": kind.INT, "body": kind.DYN, "headers": headers, "text": kind.STRING, "saved": saved},
+        extensions=strings,
     )
 
 

@@ -40,8 +40,12 @@ class Replayed(msgspec.Struct, frozen=True):
         return any(self._same(problem, own) for problem in self.problems for own in suspect.problems[:1])
 
     def shows_like(self, suspect: Suspect) -> bool:
-        """The same call fails in the same check, perhaps with another value."""
-        return any(p.step == suspect.step and p.check is suspect.check for p in self.problems)
+        """The same call fails in the same check and way, whatever the value (any status counts)."""
+        kinds = {problem.kind for problem in suspect.problems}
+        return any(
+            p.step == suspect.step and p.check is suspect.check and (p.kind in kinds or p.check is Check.STATUS)
+            for p in self.problems
+        )
 
     @staticmethod
     def _same(problem: Problem, own: Problem) -> bool:
@@ -72,16 +76,17 @@ class Replayer:
         kept = self._needed(suspect)
         everything = tuple(range(len(self._work.scenario.steps)))
         count, shown = 0, None
+        known: frozenset[ProblemKey] = frozenset()
         if kept != everything:
             known = await self._alone(kept)
             if not any(step == suspect.step and check is suspect.check for step, check, _ in known):
                 count, shown = await self._attempts(suspect, kept, known)
         if count < ATTEMPTS:
-            kept = everything
-            count, shown = await self._attempts(suspect, kept, frozenset())
+            kept, known = everything, frozenset()
+            count, shown = await self._attempts(suspect, kept, known)
         replicas: tuple[str, ...] = ()
         if count == ATTEMPTS and suspect.blame is Blame.MIXED and suspect.check is not Check.MIGRATION:
-            replicas = await self._between_replicas(suspect, kept)
+            replicas = await self._between_replicas(suspect, kept, known)
         return Confirmed(suspect, count, replicas, shown, kept)
 
     async def _learned(self, suspect: Suspect) -> Suspect:
@@ -287,7 +292,9 @@ class Replayer:
     def _explorer(self, environment: Environment, point: int) -> Explorer:
         return Explorer(self._work, environment, point, Options(), silent, Trouble())
 
-    async def _between_replicas(self, suspect: Suspect, kept: Sequence[int]) -> tuple[str, ...]:
+    async def _between_replicas(
+        self, suspect: Suspect, kept: Sequence[int], known: frozenset[ProblemKey]
+    ) -> tuple[str, ...]:
         """The same calls between two instances of one side: does that fail, too?"""
         found = []
         word = suspect.word
@@ -296,7 +303,9 @@ class Replayer:
                 continue
             if len({word[step].side for step in kept}) < 2:
                 continue
-            replayed = await self.replay(word, kept, journey=not self._at_one_point(suspect, kept), second=side)
+            replayed = await self.replay(
+                word, kept, journey=not self._at_one_point(suspect, kept), second=side, known=known
+            )
             if replayed.shows_like(suspect):
                 found.append(str(side))
         return tuple(found)
