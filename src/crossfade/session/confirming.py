@@ -227,11 +227,7 @@ class Replayer:
     async def _warm_up(self, environment: Environment) -> None:
         """The stable has served this scenario before the ramp, as it would have: its caches and prepared statements are
         those of an instance that has been running."""
-        work = self._work
-        conversation = Conversation(environment, work.scenario, work.index, None, Patience(), work.noise)
-        for step in range(len(work.scenario.steps)):
-            await conversation.call(step, Placed(0, Side.STABLE), judged=False)
-        await environment.stores.rewind()
+        await self._explorer(environment, 0).warm_up()
         await environment.stores.release()
 
     async def _converse(

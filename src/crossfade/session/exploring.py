@@ -27,7 +27,7 @@ from crossfade.model.expression import evaluated
 from crossfade.model.history import Delta, Placed
 from crossfade.model.ramp import Side
 from crossfade.model.report import Check
-from crossfade.session.calling import Conversation, Made, PureRun
+from crossfade.session.calling import Conversation, Made, Patience, PureRun
 from crossfade.session.environment import Environment
 from crossfade.session.options import Hear, Options
 from crossfade.session.work import NodeState, ScenarioWork
@@ -37,6 +37,8 @@ from crossfade.world.stores import Changes
 COUNT_LIMIT = 2_000_000
 MOST_ENTRIES = 400  # states of one scenario carried over one migration
 RESTARTS = 5
+WARM_UP = 12  # runs: drivers prepare a statement after some uses, pools spread them over connections
+WARM_UP_SECONDS = 4.0
 
 
 class Trouble:
@@ -92,6 +94,19 @@ class Explorer:
             work.run_seconds = 0.5 * work.run_seconds + 0.5 * (time.monotonic() - began)
         await self._env.stores.rewind()
         return conversation
+
+    async def warm_up(self) -> None:
+        """The stable serves this scenario before the ramp, as it would have: its pools, caches and prepared statements
+        become those of an instance that has been running for a while."""
+        began = time.monotonic()
+        for _ in range(WARM_UP):
+            work = self._work
+            conversation = Conversation(self._env, work.scenario, work.index, None, Patience(), work.noise)
+            for step in range(len(work.scenario.steps)):
+                await conversation.call(step, Placed(self._point, Side.STABLE), judged=False)
+            await self._env.stores.rewind()
+            if time.monotonic() - began > WARM_UP_SECONDS:
+                break
 
     async def add_pure(self, side: Side, *, observe: bool = False) -> None:
         judged = any(len(runs) > 1 for runs in self._work.pure.values())  # with one run of each nothing is noise yet

@@ -21,6 +21,7 @@ from crossfade.session.options import Hear, Options, silent
 from crossfade.session.work import ScenarioWork
 
 AGAIN = 3
+KEPT_FAILS = "kept fails"
 
 
 class RestartProblem(msgspec.Struct, frozen=True):
@@ -89,7 +90,8 @@ class RestartCheck:
             conversation = await explorer.pure_run(side, judged=True)
             run = PureRun(tuple(conversation.answers()), tuple(conversation.saved_by()))
             fresh = Family(side, self._point, (run.reading(work.noise),))
-            problems = [*work.judge.phase(fresh, kept), *_works_otherwise(fresh, kept)]
+            otherwise = _works_otherwise(fresh, kept)
+            problems = otherwise or list(work.judge.phase(fresh, kept))
             for problem in problems[:1]:
                 found.append(RestartProblem(side, self._point, problem.message, work, problem))
         return found
@@ -117,7 +119,7 @@ def _works_otherwise(fresh: Family, kept: Family) -> list[Problem]:
             said = seen.failure if seen.status == 0 else str(seen.status)
             kept_says = references[-1].answer.status
             message = f"answers {said} on a fresh instance and {kept_says} on the one that was kept running"
-            found.append(Problem(step, Check.RESTART, "works", message))
+            found.append(Problem(step, Check.RESTART, KEPT_FAILS if seen.works else "fresh fails", message))
     return found
 
 

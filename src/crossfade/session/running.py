@@ -234,6 +234,9 @@ class _Running:
                 await self._add_pure(main, work, point, side, observe)
             for work in self.works:
                 work.learn()
+        if point == 0 and len(self.line.points) > 1:
+            for work in self.works:
+                await self._explorer(work, main, point).warm_up()
         for work in self.works:
             await self._raise_isolation(main, work, point, sides)
             work.learn()

@@ -52,7 +52,7 @@ from crossfade.model.report import (
 from crossfade.session.calling import Made
 from crossfade.session.confirming import ATTEMPTS, Confirmed
 from crossfade.session.exploring import Trouble
-from crossfade.session.restarts import RestartProblem
+from crossfade.session.restarts import KEPT_FAILS, RestartProblem
 from crossfade.session.work import ScenarioWork
 
 BODY = 4000
@@ -217,12 +217,15 @@ class Telling:
         stage = self.contract.stages[stages[0] if stages else 0]
         service = next((s for s in self.contract.services if s.on_ramp), self.contract.services[0])
         version = service.instance(found.side).version or ""
+        kept_fails = False
         operation, scenario = "start", found.work.scenario.name if found.work else ""
         text = f"{service.name} {version} started afresh at {stage.name} does not become ready: {found.message}"
         if found.work is not None and found.problem is not None:
             operation = found.work.scenario.steps[found.problem.step].operation
+            kept_fails = found.problem.kind == KEPT_FAILS
             who = f"{service.name} {version} started afresh at {stage.name}"
-            text = f"{operation} on {who} {found.message}; the instance kept running does not"
+            ending = "" if found.problem.check is Check.RESTART else "; the instance kept running does not"
+            text = f"{operation} on {who} {found.message}{ending}"
         identity = hashlib.blake2b(
             f"restart {found.side} {found.point} {operation}".encode(), digest_size=6
         ).hexdigest()
@@ -242,7 +245,9 @@ class Telling:
             differences=(found.problem.difference,) if found.problem and found.problem.difference else (),
             scenarios=(scenario,) if scenario else (),
             service=service.name,
-            advice=f"an instance evicted after `{stage.name}` does not come back as it was: "
+            advice=f"restart {version} right after `{stage.name}`, or let it survive that migration"
+            if kept_fails
+            else f"an instance evicted after `{stage.name}` does not come back as it was: "
             f"make {version} start on the data as it is there",
             replay=f"crossfade replay {identity}",
         )
