@@ -234,13 +234,25 @@ def mixed(failing: Sequence[Side], passing: Sequence[Side], steps: set[int]) -> 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(2, 6), st.data())
-def test_what_is_learned_forces_the_failure_whatever_fails(steps: int, data: st.DataObject) -> None:
+def test_what_is_learned_forces_the_failure_and_needs_every_step_whatever_fails(
+    steps: int, data: st.DataObject
+) -> None:
     words = list(product((S, C), repeat=steps))
     bad = data.draw(st.sets(st.sampled_from(words), min_size=1, max_size=len(words) - 1))
     failing = data.draw(st.sampled_from(sorted(bad)))
     passing = data.draw(st.sampled_from([one for one in words if one not in bad]))
     found, _ = asked(failing, passing, lambda sides: sides in bad)
     assert mixed(failing, passing, set(found)) in bad
+    for one in found:
+        assert mixed(failing, passing, set(found) - {one}) not in bad
+
+
+def test_a_step_that_another_made_needless_is_left_out() -> None:
+    def sides(text: str) -> tuple[Side, ...]:
+        return tuple(placed.side for placed in word(text))
+
+    bad = {sides(text) for text in ["SCSCC", "CCCSC", "CSCCC", "CCSSS", "SSCSS", "CSCCS", "SCSSS", "CSCSS"]}
+    assert (1,) == asked(sides("SSCSS"), sides("CCCCC"), lambda one: one in bad)[0]
 
 
 @settings(max_examples=100, deadline=None)
