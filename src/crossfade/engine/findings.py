@@ -85,6 +85,23 @@ def combined(found: Sequence[Suspect]) -> list[Suspect]:
     return _without_consequences(order)
 
 
+def lost(words: Sequence[Word], step: int, side: Side, empty: frozenset[int]) -> frozenset[int]:
+    """Which of the words (indices) in `empty` lost a value that a call on `side` wrote.
+
+    `step` reads on `side`; `empty` are the words in which a place is left empty that this side alone always fills. That
+    one writer on the other side leaves it empty is how a new field looks in the middle of a ramp: the first such writer
+    explains all words in which it is on the other side. What is still empty then was written and lost again by a later
+    call of the other side (read, change, write back without what it does not know)."""
+    relevant = [i for i, word in enumerate(words) if word[step].side is side]
+    if not empty or not empty < frozenset(relevant):
+        return frozenset()
+    explained = [frozenset(i for i in relevant if words[i][earlier].side is not side) for earlier in range(step)]
+    writers = [group for group in explained if group and group <= empty]
+    if len(writers) < 2 or frozenset().union(*writers) != empty:
+        return frozenset()
+    return empty - writers[0]
+
+
 def _best_witness(automaton: Automaton, words: Sequence[Word]) -> Word:
     """The simplest failing word, without rollback where there is one."""
     return next((word for word in words[:200] if not automaton.needs_rollback(word)), words[0])

@@ -22,6 +22,7 @@ from crossfade.engine.sameness import (
     Reference,
     Unexplained,
     describe,
+    losses,
     pattern_of,
     value_at,
 )
@@ -246,6 +247,21 @@ class Judge:
             if self._is_declared(step, place.path):
                 continue
             yield self._unexplained_problem(step, place)
+
+    def losses(self, step: int, placed: Placed, seen: Answer) -> frozenset[str]:
+        """Places this side alone always fills here and this answer leaves empty, though the other side alone does so
+        too: fine when one writer's side explains it, see `findings.lost`."""
+        if seen.kind != "json" or not seen.works or placed.side not in self._known_sides[step]:
+            return frozenset()
+        own = [r.answer.body for r in self._references[step] if r.label == str(placed.side) and r.answer.kind == "json"]
+        found = losses(seen.body, own) if own else ()
+        return frozenset(pattern_of(p) for p in found if not self._masked_above(step, pattern_of(p)))
+
+    def loss_problem(self, step: int, pattern: str, seen: Answer | None) -> Problem:
+        path = pattern.replace("[]", "[0]")
+        value = value_at(seen, path) if seen is not None else MISSING
+        difference = self._difference(step, path, value, "the value written earlier is lost")
+        return Problem(step, Check.SAMENESS, f"lost {pattern}", f"has lost `{path}`", difference)
 
     def phase(self, later: Family, earlier: Family) -> tuple[Problem, ...]:
         """What a side answers otherwise at a later point than before, new fields apart."""

@@ -527,6 +527,35 @@ def time_form(text: str, at: float) -> str:
     return f"iso {text[10]} {form}" if near else ""
 
 
+def losses(seen: Any, own: Sequence[Any], path: str = "body") -> tuple[str, ...]:
+    """Places that hold a value in every one of the `own` answers (runs on the reader's side alone) and are absent or
+    null in `seen`.
+
+    >>> losses({"id": 1, "note": None}, [{"id": 7, "note": "x"}])
+    ('body.note',)
+    """
+    if not own:
+        return ()
+    if isinstance(seen, dict) and all(isinstance(other, dict) for other in own):
+        found: list[str] = []
+        for key in own[0]:
+            values = [other.get(key) for other in own]
+            if any(value is None for value in values):
+                continue
+            if seen.get(key) is None:
+                found.append(f"{path}.{key}")
+            else:
+                found.extend(losses(seen[key], values, f"{path}.{key}"))
+        return tuple(found)
+    if isinstance(seen, list) and all(isinstance(other, list) and len(other) == len(seen) for other in own):
+        return tuple(
+            place
+            for index, item in enumerate(seen)
+            for place in losses(item, [other[index] for other in own], f"{path}[{index}]")
+        )
+    return ()
+
+
 def describe(value: Any) -> str | None:
     return None if value is MISSING else json_text(value)
 

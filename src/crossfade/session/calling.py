@@ -39,6 +39,7 @@ class Made(msgspec.Struct, frozen=True):
     saved: dict[str, Any]
     problems: tuple[Problem, ...]
     limited: bool = False
+    losses: frozenset[str] = frozenset()
 
     @property
     def blocked(self) -> bool:
@@ -131,7 +132,8 @@ class Conversation:
             problems = (*problems, *(_unsaved(step, name, reason) for name, reason in unsaved))
         learn_names(self.names, step, seen, saved, self._noise)
         self.saved.update(saved)
-        made = Made(exchange, seen, saved, problems, seen.status == WAIT_AND_RETRY)
+        losses = self._judge.losses(step, placed, seen) if self._judge is not None and judged else frozenset()
+        made = Made(exchange, seen, saved, problems, seen.status == WAIT_AND_RETRY, losses)
         self.made.append(made)
         return made
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from crossfade.engine.judge import Problem
 from crossfade.engine.timeline import Timeline, timeline
 from crossfade.errors import UsageError
 from crossfade.formats.openapi import read_openapi
@@ -79,7 +80,7 @@ async def replay_finding(contract: Contract, report: Report, finding: Finding, h
     return Replay(
         _fails(replayed, finding),
         tuple(_call(work, made, stages) for made in replayed.made),
-        tuple(problem.message for problem in replayed.problems),
+        tuple(problem.message for problem in replayed.problems if _told(problem, finding)),
     )
 
 
@@ -98,7 +99,12 @@ async def _pure_runs(ground: Ground, line: Timeline, work: ScenarioWork, points:
 
 
 def _fails(replayed: Replayed, finding: Finding) -> bool:
-    return any(problem.check is finding.check for problem in replayed.problems)
+    return any(p.check is finding.check and _told(p, finding) for p in replayed.problems)
+
+
+def _told(problem: Problem, finding: Finding) -> bool:
+    """A value left empty is a loss only where the finding says so: one run alone cannot tell."""
+    return not problem.kind.startswith("lost ") or problem.message in finding.message
 
 
 def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCall:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from crossfade.engine.answers import Answer
-from crossfade.engine.findings import WORD_LIMIT, Evidence
+from crossfade.engine.findings import WORD_LIMIT, Evidence, lost
 from crossfade.engine.judge import Family, Judge, Problem
 from crossfade.engine.routings import Graph, Node
 from crossfade.engine.sameness import Noise, learned
@@ -32,6 +32,7 @@ class EdgeSeen(msgspec.Struct, frozen=True):
     answer: Answer | None = None
     names: Mapping[str, frozenset[str]] = {}
     saved: Mapping[str, Any] = {}
+    losses: frozenset[str] = frozenset()
 
 
 class NodeState(msgspec.Struct, frozen=True):
@@ -175,6 +176,7 @@ class ScenarioWork:
             seen if keep else None,
             dict(names) if keep else {},
             dict(saved) if keep else {},
+            made.losses,
         )
 
     # --- evidence --------------------------------------------------------------------------------------------------
@@ -201,6 +203,7 @@ class ScenarioWork:
             words.append(word)
             problems.append(own)
             neutral.append(frozenset(out))
+        self._add_losses(words, problems)
         known = set(words)
         for word, extra, out_of in self.extra:
             if word not in known:
@@ -208,6 +211,27 @@ class ScenarioWork:
                 problems.append(extra)
                 neutral.append(out_of)
         return Evidence(self.index, tuple(words), tuple(problems), tuple(neutral))
+
+    def _add_losses(self, words: Sequence[Word], problems: Sequence[dict[int, tuple[Problem, ...]]]) -> None:
+        """Adds values lost on the way (see `findings.lost`), among the routings that stay at one point."""
+        empty: dict[tuple[int, int, Side, str], set[int]] = {}
+        at_point: dict[int, list[int]] = {}
+        for index, (word, trail) in enumerate(self.graph.explored_words(WORD_LIMIT)):
+            points = {placed.point for placed in word}
+            if len(points) > 1:
+                continue
+            point = points.pop()
+            at_point.setdefault(point, []).append(index)
+            for step, number in enumerate(trail):
+                edge = self.edges.get((number, word[step].side))
+                for pattern in edge.losses if edge is not None and not edge.problems else ():
+                    empty.setdefault((point, step, word[step].side, pattern), set()).add(index)
+        for (point, step, side, pattern), indices in empty.items():
+            here = at_point[point]
+            local = frozenset(here.index(index) for index in indices)
+            for place in lost([words[index] for index in here], step, side, local):
+                own = problems[here[place]]
+                own[step] = (*own.get(step, ()), self.judge.loss_problem(step, pattern, None))
 
     def _final_problems(self, number: int | None) -> tuple[Problem, ...]:
         """Problems of the state a routing leaves behind, at its own point and at the later ones it was carried to."""
