@@ -14,6 +14,7 @@ from the reader's, which is how intended changes look in the middle of a ramp.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,8 +99,16 @@ def learn_names(
     for count, (pattern, value) in enumerate(_leaves(seen)):
         if count > LEAVES_FOLLOWED:
             break
-        for token in _nameable(value, (step, pattern) in noise.varying):
-            names[token] = names.get(token, frozenset()) | {f"{step}:{pattern}"}
+        tokens = _nameable(value, (step, pattern) in noise.varying)
+        if not tokens:
+            continue
+        place = f"{step}:{pattern}"
+        for token in tokens:
+            known = names.get(token)
+            if known is None:
+                names[token] = frozenset((place,))
+            elif place not in known:
+                names[token] = known | {place}
     name_variables(names, saved, noise)
 
 
@@ -170,7 +179,7 @@ class Comparison:
         step: int,
         found: list[Unexplained],
     ) -> None:
-        if any(seen == value and type(seen) is type(value) for value, _ in options):
+        if any(_equal(seen, value) for value, _ in options):
             return
         pattern = pattern_of(path)
         if (step, pattern) in self.noise.masked:
@@ -402,8 +411,8 @@ class Comparison:
     ) -> bool:
         """Both were first seen in the same place of their runs; or both are new here and new ones are expected."""
         known, other_known = names.get(mine), other_names.get(theirs)
-        if known is None and other_known is None:
-            return fresh
+        if other_known is None and (known is None or (fresh and len(mine) < 4)):
+            return fresh  # a small number that varies may have been seen before by accident
         return known is not None and other_known is not None and bool(known & other_known)
 
     def _pieces(self, text: str) -> list[tuple[str, str]]:
@@ -471,6 +480,7 @@ def _differences(runs: Sequence[Sequence[Reading]], known: Noise, versions: tupl
     return Noise(known.varying, frozenset(masked), frozenset(unordered), known.saved)
 
 
+@functools.lru_cache(maxsize=16_384)  # the items of a list share their patterns
 def pattern_of(path: str) -> str:
     """A path with every index and every id-like key replaced.
 
@@ -558,6 +568,13 @@ def losses(seen: Any, own: Sequence[Any], path: str = "body") -> tuple[str, ...]
 
 def describe(value: Any) -> str | None:
     return None if value is MISSING else json_text(value)
+
+
+def _equal(seen: Any, value: Any) -> bool:
+    """The same value for certain; `true` and `1`, which are equal in Python also inside objects, are not."""
+    if type(seen) is not type(value) or seen != value:
+        return False
+    return not isinstance(seen, dict | list) or msgspec.json.encode(seen) == msgspec.json.encode(value)
 
 
 def value_at(answer: Answer, path: str) -> Any:
@@ -648,16 +665,18 @@ def _walk(value: Any, path: str) -> Iterable[tuple[str, Any]]:
             yield pattern_of(where), item
 
 
-def _nameable(value: Any, varying: bool) -> Iterable[str]:
+def _nameable(value: Any, varying: bool) -> tuple[str, ...]:
     """The tokens of a leaf by which it can be known again later in the run."""
     if isinstance(value, int):
-        if varying:
-            yield str(value)
-        return
+        return (str(value),) if varying else ()
     if not isinstance(value, str) or len(value) > 4096:
-        return
-    if varying or random_text(value):
-        yield value
-    for kind, text in token_pieces(value):
-        if kind in ("uuid", "hash") or (varying and kind == "digits"):
-            yield text
+        return ()
+    if not varying:
+        return _ids_in(value) if len(value) >= 8 else ()  # no id or token is shorter
+    return (value, *(text for kind, text in token_pieces(value) if kind in ("uuid", "hash", "digits")))
+
+
+@functools.lru_cache(maxsize=65_536)  # the same texts come again in every run
+def _ids_in(text: str) -> tuple[str, ...]:
+    ids = tuple(piece for kind, piece in token_pieces(text) if kind in ("uuid", "hash"))
+    return (text, *ids) if random_text(text) else ids

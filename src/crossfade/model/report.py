@@ -135,6 +135,7 @@ class Finding(msgspec.Struct, frozen=True):
     replay: str = ""  # the command
     between_replicas: bool = False
     rollback_only: bool = False
+    seen_after_calls: int = 0  # calls the run had made when this was first suspected
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -60,8 +60,21 @@ class Patience:
         self.hopeless: set[tuple[int, str, frozenset[tuple[str, str]]]] = set()
         self.waited: set[tuple[int, str]] = set()
         self.settling: dict[int, set[str]] = {}  # step -> places that changed once and then stayed
+        self.slowest: dict[int, float] = {}  # step -> seconds after which a late answer was right
         self.late: frozenset[int] = frozenset()
         self.limited = 0
+
+    def hurried(self, seconds: float, only: int | None = None) -> Patience:
+        """What is known of lateness, without what was waited for in vain."""
+        other = Patience(seconds, only)
+        other.late, other.slowest = self.late, self.slowest
+        return other
+
+    def wait(self, step: int, side: str) -> float:
+        """Seconds a wrong answer may still become right."""
+        if step in self.late:
+            return min(LATE, max(0.6, 3 * self.slowest.get(step, LATE)))
+        return self.seconds if (step, side) not in self.waited else min(LATE_AGAIN, self.seconds)
 
     def learn(self, noise: Noise) -> None:
         """A place that differs between identical runs anyway changes by chance: it tells nothing about lateness."""
@@ -182,14 +195,13 @@ class Conversation:
         if patience.only not in (None, step):
             return exchange, seen, problems
         place = (step, placed.side.letter)
-        first = place not in patience.waited
-        known_late = step in patience.late
-        until = time.monotonic() + (LATE if known_late else patience.seconds if first else LATE_AGAIN)
+        began = time.monotonic()
+        until = began + patience.wait(*place)
         pause, same = 0.02, 0
         while True:
             kinds = frozenset((str(p.check), p.kind) for p in problems)
             key = (step, placed.side.letter, kinds)
-            if key in patience.hopeless:
+            if key in patience.hopeless and step not in patience.late:
                 return exchange, seen, problems
             if time.monotonic() + pause > until or seen.status == 0:
                 patience.hopeless.add(key)
@@ -205,6 +217,7 @@ class Conversation:
             if not problems and not unsaved:
                 if same >= 2:  # it was wrong in the same way for a while: late, not a field that varies by chance
                     patience.settling.setdefault(step, set()).update(kind for _, kind in kinds)
+                    patience.slowest[step] = max(patience.slowest.get(step, 0.0), time.monotonic() - began)
                 return exchange, seen, problems
             same = same + 1 if frozenset((str(p.check), p.kind) for p in problems) == kinds else 0
 
@@ -219,12 +232,15 @@ class Conversation:
         least = 2.0 if patient else 0.3
         comparison = Comparison(self._noise)
         changes: list[frozenset[str]] = []
+        changed_at = 0.0
         while time.monotonic() - began < 5.0:
             await asyncio.sleep(0.1)
             newer, answered = await self._asked(spec, step, placed, request, replica)
             reference = Reference("pure", seen, self.names)
             places = comparison.unexplained(answered, self.names, [reference], step)
             changes.append(frozenset(place.pattern for place in places))
+            if places:
+                changed_at = time.monotonic() - began
             exchange, seen = newer, answered
             quiet = len(changes) >= 2 and changes[-1] == changes[-2]
             if quiet and time.monotonic() - began >= least and not (patient and _says_not_yet(seen)):
@@ -235,6 +251,7 @@ class Conversation:
             differed = [place in change for change in changes]
             if differed.count(True) == 1 and not any(differed[-2:]):
                 self._patience.settling.setdefault(step, set()).add(place)
+                self._patience.slowest[step] = max(self._patience.slowest.get(step, 0.0), changed_at)
         return exchange, seen
 
     # --- what came of it -------------------------------------------------------------------------------------------

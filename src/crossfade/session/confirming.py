@@ -17,7 +17,7 @@ from crossfade.engine.timeline import Timeline
 from crossfade.model.history import Placed, Word
 from crossfade.model.ramp import Side
 from crossfade.model.report import Blame, Check
-from crossfade.session.calling import Conversation, Made, Patience
+from crossfade.session.calling import LATE, Conversation, Made, Patience
 from crossfade.session.environment import Environment, Ground, Journey
 from crossfade.session.exploring import Explorer, Trouble
 from crossfade.session.options import Options, silent
@@ -109,7 +109,9 @@ class Replayer:
                 asked = next(search)
                 while True:
                     placed = {step: Placed(point, asked[step]) for step in everything}
-                    shown = await self._converse(environment, placed, dict.fromkeys(everything, 0), None, Patience(0.0))
+                    shown = await self._converse(
+                        environment, placed, dict.fromkeys(everything, 0), None, self._work.patience.hurried(0.0)
+                    )
                     await environment.stores.rewind()
                     asked = search.send(shown.shows(suspect))
             except StopIteration as found:
@@ -123,7 +125,7 @@ class Replayer:
         firsts = {side: min(p for s, p in self._work.pure if s is side) for side, _ in self._work.pure}
         for side, point in firsts.items():
             word = (Placed(point, side),) * len(self._work.scenario.steps)
-            replayed = await self.replay(word, kept, journey=False, patience=Patience(0.0))
+            replayed = await self.replay(word, kept, journey=False, patience=self._work.patience.hurried(0.0))
             found |= {(p.step, p.check, p.kind) for p in replayed.problems}
         return frozenset(found)
 
@@ -133,10 +135,10 @@ class Replayer:
         count, shown = 0, None
         journey = not self._at_one_point(suspect, kept)
         for attempt in range(ATTEMPTS):
-            only = suspect.step if known else None
-            patience = (
-                None if attempt and not known else Patience(only=only)
-            )  # what the first replay waited for in vain need not be again
+            if attempt == 0 or known:
+                patience: Patience | None = self._work.patience.hurried(LATE, suspect.step if known else None)
+            else:
+                patience = None  # what the first replay waited for in vain need not be waited for again
             replayed = await self.replay(suspect.word, kept, journey=journey, patience=patience, known=known)
             if not replayed.shows(suspect) and not journey:
                 journey = True

@@ -94,6 +94,8 @@ class Environment:
     ) -> Response | Failure:
         key = (service, side, replica)
         result = await self._clients[key].send(request, timeout)
+        if isinstance(result, Response):
+            return _without_address(result, service, self.instances[key].port)
         if isinstance(result, Failure):
             running = self.instances[key]
             if await running.died():
@@ -273,3 +275,15 @@ async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
     if cancelled is not None:
         raise cancelled
     task.result()
+
+
+def _without_address(response: Response, service: str, port: int) -> Response:
+    """Instances differ in their ports, and services write their own address into links: it becomes the service's name."""
+    body, headers = response.body, response.headers
+    if str(port).encode() not in body and not any(str(port) in value for _, value in headers):
+        return response
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        address, name = f"{host}:{port}", f"{service}.internal"
+        body = body.replace(address.encode(), name.encode())
+        headers = tuple((key, value.replace(address, name)) for key, value in headers)
+    return Response(response.status, headers, body)

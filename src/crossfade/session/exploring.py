@@ -47,6 +47,7 @@ class Trouble:
     def __init__(self) -> None:
         self.lost: list[str] = []
         self.restarts = 0
+        self.calls = 0  # made in the whole run so far
 
 
 class Explorer:
@@ -89,7 +90,7 @@ class Explorer:
             placed = Placed(self._point, side)
             rules = work.rules_at(step, placed) if judged else ()
             await conversation.call(step, placed, rules=rules, observe=observe, judged=judged, replica=replica)
-            work.calls += 1
+            self._count()
         if not observe:
             work.run_seconds = 0.5 * work.run_seconds + 0.5 * (time.monotonic() - began)
         await self._env.stores.rewind()
@@ -178,7 +179,7 @@ class Explorer:
                 conversation = await self._begin(entry)
                 for step, placed in enumerate(path, node.step):
                     await conversation.call(step, placed, rules=work.rules_at(step, placed))
-                    work.calls += 1
+                    self._count()
                 await self._env.stores.rewind()
                 work.runs += 1
                 work.rechecked += 1
@@ -281,8 +282,12 @@ class Explorer:
         placed = Placed(self._point, side)
         rules = self._work.rules_at(node.step, placed) if judged else ()
         made = await conversation.call(node.step, placed, rules=rules, judged=judged)
-        self._work.calls += 1
+        self._count()
         return made
+
+    def _count(self) -> None:
+        self._work.calls += 1
+        self._trouble.calls += 1
 
     def _delta(self, entry: int, changes: Changes) -> Delta:
         state = self._work.states.get(entry)
@@ -391,6 +396,7 @@ class Explorer:
                 signature = (problem.step, str(problem.check), problem.kind, made.exchange.placed.side.letter)
                 if signature not in self._work.signatures:
                     self._work.signatures.add(signature)
+                    self._work.first_seen.setdefault((problem.step, str(problem.check)), self._trouble.calls)
                     new = True
         if not (failures or dead or new):
             return

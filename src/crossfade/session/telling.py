@@ -160,6 +160,7 @@ class Telling:
             replay=f"crossfade replay {identity}",
             between_replicas=bool(confirmed.between_replicas),
             rollback_only=suspect.rollback_only,
+            seen_after_calls=work.first_seen.get((suspect.step, str(suspect.check)), self.trouble.calls),
         )
 
     def _witness(self, work: ScenarioWork, confirmed: Confirmed) -> Witness:

@@ -11,7 +11,7 @@ from crossfade.engine.answers import Answer
 from crossfade.engine.findings import WORD_LIMIT, Evidence, lost
 from crossfade.engine.judge import Family, Judge, Problem
 from crossfade.engine.routings import Graph, Node
-from crossfade.engine.sameness import Noise, learned
+from crossfade.engine.sameness import Noise, Reading, learned
 from crossfade.engine.timeline import Automaton, Timeline
 from crossfade.model.api import ApiDescription
 from crossfade.model.contract import Contract, Scenario
@@ -68,6 +68,7 @@ class ScenarioWork:
         self.extra: list[tuple[Word, dict[int, tuple[Problem, ...]], frozenset[int]]] = []
         self.failed_migrations: dict[int, Problem] = {}  # boundary node -> problem
         self.signatures: set[tuple[int, str, str, str]] = set()
+        self.first_seen: dict[tuple[int, str], int] = {}  # (step, check) -> calls made in the run when first suspected
         self.pure_signatures: set[tuple[str, int, str, str]] = set()
         self.isolation = "undo" if contract.databases else "none"
         self.runs = 0
@@ -81,19 +82,30 @@ class ScenarioWork:
         self.left_out: list[str] = []
         self.sampled_strength: int | None = None
         self._descriptions = descriptions
+        self._readings: dict[Noise, dict[int, tuple[PureRun, Reading]]] = {}
         self.judge = self._judge()
 
     # --- noise -----------------------------------------------------------------------------------------------------
 
+    def _reading(self, run: PureRun, noise: Noise) -> Reading:
+        """Reading a run anew costs a walk through all its answers: readings are kept while the noise stays."""
+        if noise not in self._readings:
+            self._readings = {other: kept for other, kept in self._readings.items() if other == Noise()}
+            self._readings[noise] = {}
+        kept = self._readings[noise]
+        if id(run) not in kept:
+            kept[id(run)] = (run, run.reading(noise))  # the run is kept with it, so that its id is not given again
+        return kept[id(run)][1]
+
     def families(self) -> list[Family]:
         return [
-            Family(side, point, tuple(run.reading(self.noise) for run in runs))
+            Family(side, point, tuple(self._reading(run, self.noise) for run in runs))
             for (side, point), runs in self.pure.items()
         ]
 
     def learn(self) -> bool:
         """Learns noise from all pure runs made so far; true when something new was learned."""
-        families = [[run.reading(Noise()) for run in runs] for runs in self.pure.values()]
+        families = [[self._reading(run, Noise()) for run in runs] for runs in self.pure.values()]
         saved = [[list(run.saved_by) for run in runs] for runs in self.pure.values()]
         found = learned(families, saved, self.judge.versions).union(self.noise)
         grown = found != self.noise
