@@ -22,6 +22,7 @@ from crossfade.engine.sameness import (
     Reference,
     Unexplained,
     describe,
+    emptied,
     losses,
     pattern_of,
     value_at,
@@ -281,6 +282,34 @@ class Judge:
                         found.setdefault(problem.kind, problem)
             problems.extend(found.values())
         return tuple(problems)
+
+    def hidden(self, canary: Family) -> tuple[Problem, ...]:
+        """Lists that hold something on the stable alone and nothing on the canary alone: what is there is not found any
+        more (a search over a column that was not filled, a filter that misses the old rows)."""
+        found: list[Problem] = []
+        for step in range(len(self.scenario.steps)):
+            answers = [reference.answer for reference in canary.references(step)]
+            found.extend(self._hidden(step, answers))
+        return tuple(found)
+
+    def hidden_in(self, step: int, side: Side, seen: Answer | None) -> tuple[Problem, ...]:
+        """The same for one answer of the canary in a replay."""
+        return self._hidden(step, [seen]) if side is Side.CANARY and seen is not None else ()
+
+    def _hidden(self, step: int, answers: Sequence[Answer]) -> tuple[Problem, ...]:
+        full = [r.answer.body for r in self._baseline[step] if r.answer.kind == "json" and r.answer.works]
+        seen = [answer.body for answer in answers if answer.kind == "json" and answer.works]
+        if not full or not seen:
+            return ()
+        found: list[Problem] = []
+        for path in emptied(seen, full):
+            pattern = pattern_of(path)
+            if self._masked_above(step, pattern) or self._is_declared(step, path):
+                continue
+            difference = self._difference(step, path, [], "empty on the canary alone")
+            message = f"gives nothing in `{path}` where the stable alone has something"
+            found.append(Problem(step, Check.SAMENESS, f"emptied {pattern}", message, difference))
+        return tuple(found)
 
     def changed(self) -> tuple[Changed, ...]:
         """Differences between the two pure runs themselves, one per place."""

@@ -29,17 +29,31 @@ PathKey = tuple[int, str]  # (step, path pattern such as "body.items[].id")
 
 MISSING = msgspec.UNSET
 LEAVES_FOLLOWED = 20_000  # of one answer: beyond that ids are no longer followed
+DRIFT = 25 * 60.0  # seconds: how much further from its call a time may lie in one run than in another
 NEAR = 2 * 3600.0  # seconds around the call in which a time is "now"
 
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_HUMAN = rf"""(?<!\d)(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{4}} | \d{{4}}/\d\d?/\d\d?
+          | \d{{1,2}}[ -](?:{_MONTHS})[a-z]*[ -]\d{{4}} | (?:{_MONTHS})[a-z]*\ \d{{1,2}},?\ \d{{4}})(?!\d)
+          (?:(?:,|\ at)?[ T]\d{{1,2}}:\d\d(?::\d\d)?(?:\ ?[AaPp][Mm])?)?"""  # 24/11/2026 02:58, Nov 24, 2026
 _TOKEN = re.compile(
     r"""(?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
       | (?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?|\ UTC)?)
       | (?P<http>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\ \d\d\ \w{3}\ \d{4}\ \d\d:\d\d:\d\d\ GMT)
       | (?P<date>\d{4}-\d\d-\d\d)
+      | (?P<human>"""
+    + _HUMAN
+    + r""")
       | (?P<word>[A-Za-z0-9_]+(?:[-+/=][A-Za-z0-9_]+)*=*)
     """,
     re.VERBOSE,
 )
+AGE_DRIFT = 300.0  # seconds an age may differ by between two runs
+_AGE_TEXT = re.compile(r"\b(?:a few|a|an|\d+) ?(?:moments?|seconds?|secs?|s|minutes?|mins?|m) ago\b|\bjust now\b", re.I)
+_AGE_NAME = re.compile(
+    r"(?:^|_|(?<=[a-z]))(?:age|uptime|elapsed|ttl|remaining|expires_?in|ago)(?:_?s(?:ec(?:ond)?s?)?)?$", re.I
+)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _DIGITS = re.compile(r"\d+|[^\d]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _BLOB = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
@@ -188,7 +202,9 @@ class Comparison:
             self._compare_objects(seen, options, path, answer, names, step, found)
         elif isinstance(seen, list):
             self._compare_arrays(seen, options, path, answer, names, step, found)
-        elif not self._leaf_explained(seen, options, answer, names, (step, pattern) in self.noise.varying):
+        elif not self._leaf_explained(seen, options, answer, names, (step, pattern) in self.noise.varying) and not any(
+            _ages_alike(pattern, seen, value) for value, _ in options
+        ):
             reason = "no pure run gives this value"
             found.append(Unexplained(path, pattern, seen, reason))
 
@@ -339,8 +355,7 @@ class Comparison:
         if isinstance(seen, int | float) and isinstance(value, int | float):
             if seen == value or abs(seen - value) <= 1e-9 * max(abs(seen), abs(value)):
                 return True
-            unit = clock_unit(seen, answer.at)
-            if unit and unit == clock_unit(value, reference.answer.at):
+            if clocks_alike(seen, answer.at, value, reference.answer.at):
                 return True
             return self._ids_alike(str(seen), str(value), names, reference.names, fresh=varying)
         if isinstance(seen, str) and isinstance(value, str):
@@ -388,14 +403,12 @@ class Comparison:
     ) -> bool:
         if kind == "version":
             return True
-        if kind in ("time", "http", "date"):
-            form = time_form(text, answer.at)
-            return bool(form) and form == time_form(other, reference.answer.at)
+        if kind in ("time", "http", "date", "human"):
+            return times_alike(text, answer.at, other, reference.answer.at)
         if kind in ("uuid", "hash"):
             return self._ids_alike(text, other, names, reference.names, fresh=not settled)
         if kind == "digits":
-            unit = clock_unit(int(text), answer.at) if len(text) < 20 else ""
-            if unit and unit == clock_unit(int(other), reference.answer.at):
+            if max(len(text), len(other)) < 20 and clocks_alike(int(text), answer.at, int(other), reference.answer.at):
                 return True
             return self._ids_alike(text, other, names, reference.names, fresh=varying)
         return False
@@ -508,33 +521,95 @@ def clock_unit(value: float, at: float) -> str:
     return ""
 
 
+def clocks_alike(mine: float, at: float, theirs: float, other_at: float) -> bool:
+    """Are both the time of their call in the same unit, equally far from it?"""
+    unit = clock_unit(mine, at)
+    if not unit or unit != clock_unit(theirs, other_at):
+        return False
+    scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    return abs((mine / scale - at) - (theirs / scale - other_at)) < DRIFT
+
+
+def times_alike(mine: str, at: float, theirs: str, other_at: float) -> bool:
+    """Are both times near their call, written in one way and equally far from it? An hour more is another time. Days must
+    be equal, unless a midnight somewhere fell between the calls.
+
+    >>> times_alike("2026-01-01T10:05:00Z", 1767261900.0, "2026-01-01T10:00:00Z", 1767261600.0)
+    True
+    >>> times_alike("2026-01-01T11:05:00Z", 1767261900.0, "2026-01-01T10:00:00Z", 1767261600.0)
+    False
+    """
+    for (form, moment, precise), (other_form, other, _) in zip(_readings(mine), _readings(theirs), strict=False):
+        if form != other_form:
+            return False
+        if not _near(form, moment - at, precise) or not _near(form, other - other_at, precise):
+            continue
+        if precise and abs((moment - at) - (other - other_at)) < DRIFT:
+            return True
+        if not precise and abs(moment - other) < 1.5 * 86_400 and (moment - other) * (at - other_at) >= 0:
+            return moment == other or at // 1800 != other_at // 1800
+    return False
+
+
 def time_form(text: str, at: float) -> str:
-    """How a time near the call is written ("iso T Z"), or "" when it is not near the call: then its value matters."""
-    if text.endswith("GMT"):
-        try:
-            moment = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-        except ValueError:
-            return ""
-        return "http" if abs(moment.timestamp() - at) < NEAR else ""
-    if len(text) == 10:
-        try:
-            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
-            return ""
-        return "date" if -86_400 * 1.5 < at - day.timestamp() < 86_400 * 2.5 else ""
-    zone = re.search(r"(Z|[+-]\d\d(?::?\d\d)?| UTC)$", text[10:])
-    clean = text.replace(" UTC", "+00:00").replace(",", ".")
+    """How a time near the call is written ("iso T Z"), with how far from it in half hours; "" when it is not near the
+    call: then its value matters."""
+    for form, moment, precise in _readings(text):
+        offset = moment - at
+        if _near(form, offset, precise):
+            return f"{form} {round(offset / 1800)}" if precise else form
+    return ""
+
+
+def _near(form: str, offset: float, precise: bool) -> bool:
+    """A time without a zone may be local time anywhere; a day may be that of any zone, and the next or the one before."""
+    if not precise:
+        return -2.5 * 86_400 < offset < 1.5 * 86_400
+    return abs(offset) < (15 * 3600 if form.endswith("none") else NEAR + DRIFT)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _readings(text: str) -> tuple[tuple[str, float, bool], ...]:
+    """(how it is written, the moment, is there a time of day in it) for every way to read a time."""
     try:
-        moment = datetime.fromisoformat(clean)
+        if text.endswith("GMT"):
+            moment = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+            return (("http", moment.timestamp(), True),)
+        if not _ISO.match(text):
+            return _readings_for_people(text)
+        zone = re.search(r"(Z|[+-]\d\d(?::?\d\d)?| UTC)$", text[10:])
+        moment = datetime.fromisoformat(text.replace(" UTC", "+00:00").replace(",", "."))
     except ValueError:
-        return ""
-    if moment.tzinfo is None:
-        offset = (moment.replace(tzinfo=UTC).timestamp() - at) / 3600  # local time of an unknown zone
-        near = abs(offset) < 15
-    else:
-        near = abs(moment.timestamp() - at) < NEAR
+        return ()
+    if len(text) == 10:
+        return (("date", moment.replace(tzinfo=UTC).timestamp(), False),)
     form = "none" if zone is None else "utc" if zone.group(1) in ("Z", "+00:00", "+00", "+0000", " UTC") else "offset"
-    return f"iso {text[10]} {form}" if near else ""
+    return ((f"iso {text[10]} {form}", (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), True),)
+
+
+def _readings_for_people(text: str) -> tuple[tuple[str, float, bool], ...]:
+    """`24/11/2026 02:58`, `Nov 24, 2026`: days and months are tried both ways."""
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    month = re.search(_MONTHS, text)
+    if month is not None:
+        day, year, *rest = numbers
+        dates = [(year, _MONTHS.split("|").index(month.group()) + 1, day)]
+    else:
+        one, two, three, *rest = numbers
+        dates = [(one, two, three)] if one > 31 else [(three, two, one), (three, one, two)]
+    if rest and text[-2:].lower() in ("am", "pm"):
+        rest[0] = rest[0] % 12 + 12 * (text[-2:].lower() == "pm")
+    form = "human " + re.sub(r"[A-Za-z]+", "x", re.sub(r"\d+", "9", text)) + " none"
+    found: list[tuple[str, float, bool]] = []
+    for year, number, day in dates:
+        try:
+            hour, minute, second = [*rest, 0, 0, 0][:3]
+            moment = datetime(year, number, day, hour, minute, second, tzinfo=UTC)
+        except ValueError:
+            found.append((form, float("inf"), bool(rest)))  # keeps both ways to read two texts side by side
+            continue
+        found.append((form, moment.timestamp(), bool(rest)))
+    return tuple(found)
 
 
 def losses(seen: Any, own: Sequence[Any], path: str = "body") -> tuple[str, ...]:
@@ -568,6 +643,40 @@ def losses(seen: Any, own: Sequence[Any], path: str = "body") -> tuple[str, ...]
 
 def describe(value: Any) -> str | None:
     return None if value is MISSING else json_text(value)
+
+
+def emptied(seen: Sequence[Any], full: Sequence[Any], path: str = "body") -> tuple[str, ...]:
+    """Places where all of `full` have an array with items and all of `seen` an array without.
+
+    >>> emptied([{"hits": []}], [{"hits": [1]}])
+    ('body.hits',)
+    """
+    if all(isinstance(value, list) for value in (*seen, *full)):
+        return (path,) if all(full) and not any(seen) else ()
+    if not all(isinstance(value, dict) for value in (*seen, *full)):
+        return ()
+    shared = [key for key in full[0] if all(key in value for value in (*seen, *full))]
+    return tuple(
+        place
+        for key in shared
+        for place in emptied([value[key] for value in seen], [value[key] for value in full], f"{path}.{key}")
+    )
+
+
+def _ages_alike(pattern: str, seen: Any, value: Any) -> bool:
+    """Two ages of something that happened in the run: whole seconds are equal in quick runs and not in slow ones.
+
+    >>> _ages_alike("body.age_seconds", 0, 3), _ages_alike("body.when", "just now", "2 seconds ago")
+    (True, True)
+    """
+    if isinstance(seen, str) and isinstance(value, str):
+        return bool(_AGE_TEXT.search(seen)) and bool(_AGE_TEXT.search(value))
+    if isinstance(seen, bool) or isinstance(value, bool):
+        return False
+    if not isinstance(seen, int | float) or not isinstance(value, int | float):
+        return False
+    last = re.split(r"[.\[]", pattern)[-1] if "[]" not in pattern[-2:] else pattern
+    return bool(_AGE_NAME.search(last)) and abs(seen - value) <= AGE_DRIFT
 
 
 def _equal(seen: Any, value: Any) -> bool:

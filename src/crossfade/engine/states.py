@@ -122,7 +122,7 @@ def _pieces(text: str, ids: frozenset[str], now: float) -> Iterable[Piece]:
     for kind, piece in token_pieces(text):
         if kind in ("uuid", "hash") or (kind == "digits" and piece in ids):
             yield "id", piece
-        elif kind in ("time", "http", "date") and (form := time_form(piece, now)):
+        elif kind in ("time", "http", "date", "human") and (form := time_form(piece, now)):
             yield "text", f"<{form}>"
         elif kind == "digits" and len(piece) < 20 and (unit := clock_unit(int(piece), now)):
             yield "text", f"<{unit}>"

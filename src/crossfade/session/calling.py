@@ -56,6 +56,7 @@ class Patience:
 
     def __init__(self, seconds: float = LATE, only: int | None = None) -> None:
         self.seconds = seconds
+        self.least = 0.3  # seconds an answer is observed at least
         self.only = only
         self.hopeless: set[tuple[int, str, frozenset[tuple[str, str]]]] = set()
         self.waited: set[tuple[int, str]] = set()
@@ -229,7 +230,7 @@ class Conversation:
         patient = any(made.answer is not None and made.answer.status == 202 for made in self.made) or _says_not_yet(
             seen
         )
-        least = 2.0 if patient else 0.3
+        least = max(2.0 if patient else 0.3, self._patience.least)
         comparison = Comparison(self._noise)
         changes: list[frozenset[str]] = []
         changed_at = 0.0

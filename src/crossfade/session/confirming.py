@@ -256,6 +256,7 @@ class Replayer:
                     return Replayed(tuple(conversation.made), (*problems, failed))
             made = await conversation.call(step, where, rules=work.rules_at(step, where), replica=replica[step])
             problems.extend(made.problems)
+            problems.extend(work.judge.hidden_in(step, where.side, made.answer))
             problems.extend(work.judge.loss_problem(step, pattern, made.answer) for pattern in sorted(made.losses))
         problems.extend(await self._state_after(environment, journey, point))
         return Replayed(tuple(conversation.made), tuple(problems))

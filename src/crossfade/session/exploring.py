@@ -48,6 +48,7 @@ class Trouble:
         self.lost: list[str] = []
         self.restarts = 0
         self.calls = 0  # made in the whole run so far
+        self.background: set[tuple[str, str, str]] = set()  # rows that services change while nothing is called
 
 
 class Explorer:
@@ -291,7 +292,11 @@ class Explorer:
 
     def _delta(self, entry: int, changes: Changes) -> Delta:
         state = self._work.states.get(entry)
-        return changes.delta(state.delta if state is not None else None)
+        delta = changes.delta(state.delta if state is not None else None)
+        if not self._trouble.background:
+            return delta
+        own = tuple(r for r in delta.rows if (r.database, r.table, r.key) not in self._trouble.background)
+        return msgspec.structs.replace(delta, rows=own)
 
     def _key(self, delta: Delta, conversation: Conversation) -> str:
         saved = {name: value for name, value in conversation.saved.items() if name != "unique"}

@@ -103,8 +103,8 @@ def _fails(replayed: Replayed, finding: Finding) -> bool:
 
 
 def _told(problem: Problem, finding: Finding) -> bool:
-    """A value left empty is a loss only where the finding says so: one run alone cannot tell."""
-    return not problem.kind.startswith("lost ") or problem.message in finding.message
+    """A place left empty is a loss only where the finding says so: one run alone cannot tell."""
+    return not problem.kind.startswith(("lost ", "emptied ")) or problem.message in finding.message
 
 
 def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCall:

@@ -229,6 +229,7 @@ class _Running:
         for number in range(rounds):
             if number == 1 and new:
                 await spaced(began)
+                await self._look_for_late_work(main, point, serving, new)
             for work, side in serving:
                 observe = number == 0 and side in new
                 await self._add_pure(main, work, point, side, observe)
@@ -243,6 +244,22 @@ class _Running:
             self._compare_phases(work, point, sides)
             for side in sides:
                 note_pure_problems(work, side, point)
+
+    async def _look_for_late_work(
+        self, main: Environment, point: int, serving: list[tuple[ScenarioWork, Side]], new: set[Side]
+    ) -> None:
+        """Nothing was called for a moment: what changed in the stores meanwhile was done by a service on its own. Then the
+        effects of a call may come late, and the answers are observed again, with patience."""
+        changes = await main.stores.rewind()
+        if not changes.log and not changes.keys:
+            return
+        self.trouble.background |= {(change.database, change.table, change.key) for change in changes.log}
+        self.hear(Noted("a service goes on working after its answers: late effects are waited for"))
+        for work, side in serving:
+            if side in new:
+                work.pure.pop((side, point), None)
+                work.patience.least = 2.0
+                await self._add_pure(main, work, point, side, True)
 
     async def _add_pure(self, main: Environment, work: ScenarioWork, point: int, side: Side, observe: bool) -> None:
         """One more pure run. Where a call has no answer that had one in an earlier run, the instance died or hangs: it is
@@ -283,6 +300,8 @@ class _Running:
             if mine is not None and first is not None and first.point != point:
                 for problem in work.judge.phase(mine, first):
                     work.phase_problems.append((side, point, problem))
+            elif mine is not None and side is Side.CANARY:
+                work.phase_problems.extend((side, point, problem) for problem in work.judge.hidden(mine))
 
     async def _raise_isolation(
         self, main: Environment, work: ScenarioWork, point: int, sides: tuple[Side, ...]

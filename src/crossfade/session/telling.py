@@ -101,7 +101,9 @@ class Telling:
             seen.add((side, step))
             word = (Placed(point, side),) * len(work.scenario.steps)
             cause = (Literal(step, side, point, point),)
-            own.append(Suspect(work.index, step, tuple(problems), (cause,), word, (word,), Blame.PHASE, False))
+            first = min((at for known, at in work.pure if known is side), default=point)
+            blame = Blame.CANARY if side is Side.CANARY and point == first else Blame.PHASE
+            own.append(Suspect(work.index, step, tuple(problems), (cause,), word, (word,), blame, False))
         return combined([*found, *own])
 
     def without_duplicates(self, found: list[tuple[ScenarioWork, Suspect]]) -> list[tuple[ScenarioWork, Suspect]]:
