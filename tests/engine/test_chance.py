@@ -139,11 +139,5 @@ def test_a_chance_is_written_as_people_write_it(patterns: list[Pattern], shown: 
     assert shown == chance(patterns, {}).text
 
 
-def test_many_relevant_calls_are_refused_rather_than_added_up() -> None:
-    assert 2**20 - 1 == sum(any_of([{call: C} for call in range(20)])[1].values())
-    with pytest.raises(ValueError):
-        any_of([dict.fromkeys(range(21), C)])
-
-
 def test_clean_runs_bound_what_was_not_seen_by_three_over_their_number() -> None:
     assert [1.0, 1.0, 0.03] == [drawn_words([]), drawn_words([2]), drawn_words([40, 60])]

@@ -267,8 +267,8 @@ def test_sampled_words_cover_every_choice_for_every_few_steps(
 
 
 def test_sampled_words_start_with_the_pure_ones_and_stay_few() -> None:
-    words = sampled_words([(S, C)] * 20, 3, 0, 7)
-    assert [(S,) * 20, (C,) * 20] == words[:2]
+    words = sampled_words([(S, C)] * 12, 3, 0, 7)
+    assert [(S,) * 12, (C,) * 12] == words[:2]
     assert len(words) < 60
 
 

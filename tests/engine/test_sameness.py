@@ -81,7 +81,7 @@ def test_another_value_alarms_at_its_own_place(template: Template, data: st.Data
     step, path = data.draw(st.sampled_from(candidates))
     old = at(template[step], path).value
     new = data.draw(st.sampled_from([None, True, False, 0, 1, 8, 2.75, "", "blue", "A2", "2019-03-05", "order 8 of 9"]))
-    assume(new != old)
+    assume(repr(new) != repr(old))
     found = alarms(template, changed(played(template, 2), (step, path), new))
     assert [(step, written(path))] == [(number, one.path) for number, one in found]
 
@@ -179,6 +179,12 @@ def test_a_field_that_only_one_side_has_may_be_there_or_not() -> None:
 def test_values_of_different_types_are_different(one: Any, other: Any) -> None:
     assert ["body.v"] == compared({"v": one}, {"v": other})
     assert ["body.v"] == compared({"v": other}, {"v": one})
+
+
+@pytest.mark.parametrize(("one", "other"), [(True, 1), (0, False)])
+def test_true_is_not_one_inside_an_object(one: Any, other: Any) -> None:
+    assert ["body.v"] == compared({"v": one}, {"v": other})
+    assert ["body.v[1].w"] == compared({"v": [1, {"w": one}]}, {"v": [1, {"w": other}]})
 
 
 def test_a_float_that_is_the_same_number_is_the_same_value() -> None:
@@ -297,8 +303,8 @@ def test_a_time_near_the_call_is_a_clock_and_any_other_is_a_value() -> None:
     assert ("s", "ms", "us", "ns", "") == tuple(
         clock_unit(one, NOON) for one in (NOON, NOON * 1e3, NOON * 1e6, NOON * 1e9, NOON * 10)
     )
-    assert ["iso T utc", "iso T none", "http", "date", ""] == [
-        time_form(text, NOON)
+    assert [True, True, True, True, False] == [
+        bool(time_form(text, NOON))
         for text in (
             "2026-09-21T14:13:20Z",
             "2026-09-21T14:13:20.123",

@@ -51,9 +51,7 @@ def ramps(draw: st.DrawFn) -> Contract:
         step(f"call{index}", service=draw(st.sampled_from([*SERVICES, "shop"])), headers=draw(users))
         for index in range(draw(st.integers(1, 4)))
     ]
-    return contract(
-        stages, steps, rollback_until=until, stickiness=stickiness, services=SERVICES, off_ramp=["shop"]
-    )
+    return contract(stages, steps, rollback_until=until, stickiness=stickiness, services=SERVICES, off_ramp=["shop"])
 
 
 def walked(made: Contract) -> dict[Word, set[Path]]:
