@@ -56,7 +56,9 @@ _AGE_NAME = re.compile(
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _DIGITS = re.compile(r"\d+|[^\d]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
-_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
+_BLOB = re.compile(  # base64, or a signed token of several such parts
+    r"[A-Za-z0-9+/_\-]{20,}={0,2}|(?=.{40})[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]{5,}){1,4}"
+)
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=]{16,}")
 
 
