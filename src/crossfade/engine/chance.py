@@ -6,8 +6,8 @@ over its failing assignments (SCIENCE 2). Coefficients are integers in the power
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from math import comb
 
 from crossfade.model.ramp import Side
@@ -34,31 +34,56 @@ def bernstein(counts: Mapping[int, int], calls: int) -> Polynomial:
 
 def any_of(patterns: Sequence[Pattern]) -> tuple[Polynomial, dict[int, int], int]:
     """The polynomial of "at least one pattern holds", with the failing assignments counted by canary calls and the
-    number of relevant calls. Raises ValueError for more than 20 relevant calls."""
+    number of relevant calls."""
     relevant = sorted({call for pattern in patterns for call in pattern})
-    if len(relevant) > 20:
-        raise ValueError("too many relevant calls")
-    counts: dict[int, int] = {}
-    for sides in product((Side.STABLE, Side.CANARY), repeat=len(relevant)):
-        chosen = dict(zip(relevant, sides, strict=True))
-        if any(all(chosen[call] is side for call, side in pattern.items()) for pattern in patterns):
-            k = sum(side is Side.CANARY for side in sides)
-            counts[k] = counts.get(k, 0) + 1
+    counts = {k: count for k, count in enumerate(_counted(relevant, patterns)) if count}
     return bernstein(counts, len(relevant)), counts, len(relevant)
 
 
 def probability(patterns: Sequence[Pattern], weight_of: Mapping[int, float]) -> float:
     """The chance that at least one pattern holds when call i goes to the canary with chance weight_of[i]."""
     relevant = sorted({call for pattern in patterns for call in pattern})
-    total = 0.0
-    for sides in product((Side.STABLE, Side.CANARY), repeat=len(relevant)):
-        chosen = dict(zip(relevant, sides, strict=True))
-        if any(all(chosen[call] is side for call, side in pattern.items()) for pattern in patterns):
-            term = 1.0
-            for call, side in chosen.items():
-                term *= weight_of[call] if side is Side.CANARY else 1.0 - weight_of[call]
-            total += term
-    return total
+
+    @cache
+    def chance_from(index: int, open_patterns: frozenset[_Open]) -> float:
+        if not open_patterns or frozenset() in open_patterns:
+            return 1.0 if open_patterns else 0.0
+        weight = weight_of[relevant[index]]
+        on_canary, on_stable = (
+            chance_from(index + 1, _after(open_patterns, relevant[index], side)) for side in (Side.CANARY, Side.STABLE)
+        )
+        return weight * on_canary + (1.0 - weight) * on_stable
+
+    return chance_from(0, _opened(patterns))
+
+
+_Open = frozenset[tuple[int, Side]]  # what a pattern still asks of the calls to come
+
+
+def _counted(relevant: Sequence[int], patterns: Sequence[Pattern]) -> tuple[int, ...]:
+    """How many assignments meet a pattern, by canary calls: call by call, where equal remainders are counted once."""
+
+    @cache
+    def counted_from(index: int, open_patterns: frozenset[_Open]) -> tuple[int, ...]:
+        left = len(relevant) - index
+        if frozenset() in open_patterns:
+            return tuple(comb(left, k) for k in range(left + 1))
+        if not open_patterns:
+            return (0,) * (left + 1)
+        on_stable = counted_from(index + 1, _after(open_patterns, relevant[index], Side.STABLE))
+        on_canary = counted_from(index + 1, _after(open_patterns, relevant[index], Side.CANARY))
+        return tuple(a + b for a, b in zip((*on_stable, 0), (0, *on_canary), strict=True))
+
+    return counted_from(0, _opened(patterns))
+
+
+def _opened(patterns: Sequence[Pattern]) -> frozenset[_Open]:
+    return frozenset(frozenset(pattern.items()) for pattern in patterns)
+
+
+def _after(open_patterns: frozenset[_Open], call: int, side: Side) -> frozenset[_Open]:
+    """The patterns that can still hold once `call` is on `side`, without that condition."""
+    return frozenset(one - {(call, side)} for one in open_patterns if (call, side.other) not in one)
 
 
 def value(polynomial: Sequence[float], p: float) -> float:
@@ -74,17 +99,21 @@ def maximum(polynomial: Sequence[float]) -> tuple[float, float]:
     >>> maximum((0, 1, -1))
     (0.25, 0.5)
     """
-    best = max(range(1001), key=lambda i: (value(polynomial, i / 1000), -i)) / 1000
+    return _highest(lambda p: value(polynomial, p))
+
+
+def _highest(curve: Callable[[float], float]) -> tuple[float, float]:
+    best = max(range(1001), key=lambda i: (curve(i / 1000), -i)) / 1000
     low, high = max(0.0, best - 0.001), min(1.0, best + 0.001)
     for _ in range(60):
         left, right = low + (high - low) / 3, high - (high - low) / 3
-        if value(polynomial, left) < value(polynomial, right):
+        if curve(left) < curve(right):
             low = left
         else:
             high = right
     middle = (low + high) / 2
-    at = best if value(polynomial, best) >= value(polynomial, middle) else middle
-    return round(value(polynomial, at), 9), round(at, 6)
+    at = best if curve(best) >= curve(middle) else middle
+    return round(curve(at), 9), round(at, 6)
 
 
 def text(counts: Mapping[int, int], calls: int, polynomial: Polynomial) -> str:
@@ -116,7 +145,7 @@ def text(counts: Mapping[int, int], calls: int, polynomial: Polynomial) -> str:
 def chance(patterns: Sequence[Pattern], per_stage: dict[str, float]) -> Chance:
     """The Chance of patterns over calls that all have the weight p; `per_stage` is given, computed by `probability`."""
     polynomial, counts, calls = any_of(patterns)
-    top, at = maximum(polynomial)
+    top, at = _highest(lambda p: sum(count * p**k * (1 - p) ** (calls - k) for k, count in counts.items()))
     return Chance(tuple(float(c) for c in polynomial), text(counts, calls, polynomial), top, at, per_stage)
 
 

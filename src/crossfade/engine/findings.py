@@ -346,7 +346,7 @@ def _stage_for(line: Timeline, literal: Literal, stage: int) -> int | None:
 
 def unsafe_rollbacks(contract: Contract, line: Timeline, automaton: Automaton, suspect: Suspect) -> tuple[int, ...]:
     """The stages from which going back to stable meets this failure: some failing word has its canary calls at or before
-    the stage and everything from the failing call's last switch on is served by the stable at the stage's point."""
+    the stage and the failing call is served by the stable at the stage's point."""
     if suspect.blame not in (Blame.MIXED, Blame.PHASE):
         return ()
     found = []
@@ -355,12 +355,9 @@ def unsafe_rollbacks(contract: Contract, line: Timeline, automaton: Automaton, s
         point = line.point_of[stage]
         for word in suspect.words[:2000]:
             relevant = word[: failing + 1]
-            canary = [i for i, placed in enumerate(relevant) if placed.side is Side.CANARY]
-            last = canary[-1] if canary else -1
-            tail = relevant[last + 1 :]
-            if not tail or any(placed.side is not Side.STABLE or placed.point != point for placed in tail):
+            if relevant[-1] != Placed(point, Side.STABLE):
                 continue
-            if suspect.blame is Blame.MIXED and not canary:
+            if suspect.blame is Blame.MIXED and all(placed.side is Side.STABLE for placed in relevant):
                 continue
             if all(placed.point <= point for placed in relevant):
                 found.append(stage)

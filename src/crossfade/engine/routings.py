@@ -11,11 +11,12 @@ along an edge nobody has tried yet.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 import msgspec
 
-from crossfade.engine.timeline import Automaton, Places
+from crossfade.engine.timeline import BOTH, Automaton, Places
 from crossfade.model.history import Placed, Word
 from crossfade.model.ramp import Side
 
@@ -224,42 +225,62 @@ def sampled_words(options: Sequence[Sequence[Side]], strength: int, extra: int, 
     for side in (Side.STABLE, Side.CANARY):
         if constant(side) not in words:
             words.append(constant(side))
-    needed = _combinations(options, strength)
+    needed = _combinations(options, min(strength, len(options)))
     for word in words:
-        needed -= _covered(word, strength)
+        _cover(needed, word, strength)
     while needed:
-        best, gain = words[0], -1
+        best, gain = words[0], 0
         for _ in range(30):
             candidate = tuple(choice[next(draw) % len(choice)] for choice in options)
-            covered = len(_covered(candidate, strength) & needed)
+            covered = _gain(needed, candidate, strength)
             if covered > gain:
                 best, gain = candidate, covered
         if gain <= 0:
-            target = min(needed)
-            fixed = dict(target)
+            before = min(needed)
+            last = (needed[before] & -needed[before]).bit_length() - 1
+            fixed = dict(before) | {last // 2: BOTH[last % 2]}
             best = tuple(fixed.get(i, choice[0]) for i, choice in enumerate(options))
-        needed -= _covered(best, strength)
+        _cover(needed, best, strength)
         words.append(best)
     for _ in range(extra):
         words.append(tuple(choice[next(draw) % len(choice)] for choice in options))
     return list(dict.fromkeys(words))
 
 
-def _combinations(options: Sequence[Sequence[Side]], strength: int) -> set[tuple[tuple[int, Side], ...]]:
-    from itertools import combinations, product
+_Chosen = tuple[tuple[int, Side], ...]  # steps with their sides
 
-    places = range(len(options))
-    found: set[tuple[tuple[int, Side], ...]] = set()
-    for chosen in combinations(places, min(strength, len(options))):
-        for sides in product(*(options[i] for i in chosen)):
-            found.add(tuple(zip(chosen, sides, strict=True)))
+
+def _combinations(options: Sequence[Sequence[Side]], strength: int) -> dict[_Chosen, int]:
+    """Every choice of sides for every `strength` steps: all but the last step are the key, the last is a bit of the
+    value (twice its number, plus one on the canary)."""
+    found: dict[_Chosen, int] = {}
+    for steps in combinations(range(len(options)), strength - 1):
+        first = steps[-1] + 1 if steps else 0
+        rest = sum(1 << _bit(i, side) for i in range(first, len(options)) for side in options[i])
+        if rest:
+            for sides in product(*(options[i] for i in steps)):
+                found[tuple(zip(steps, sides, strict=True))] = rest
     return found
 
 
-def _covered(word: Sequence[Side], strength: int) -> set[tuple[tuple[int, Side], ...]]:
-    from itertools import combinations
+def _gain(needed: Mapping[_Chosen, int], word: Sequence[Side], strength: int) -> int:
+    own = sum(1 << _bit(i, side) for i, side in enumerate(word))
+    chosen = combinations(enumerate(word), min(strength, len(word)) - 1)
+    return sum((needed.get(before, 0) & own).bit_count() for before in chosen)
 
-    return {tuple((i, word[i]) for i in chosen) for chosen in combinations(range(len(word)), min(strength, len(word)))}
+
+def _cover(needed: dict[_Chosen, int], word: Sequence[Side], strength: int) -> None:
+    """Takes away what a word shows."""
+    own = sum(1 << _bit(i, side) for i, side in enumerate(word))
+    for before in combinations(enumerate(word), min(strength, len(word)) - 1):
+        if before in needed:
+            needed[before] &= ~own
+            if not needed[before]:
+                del needed[before]
+
+
+def _bit(step: int, side: Side) -> int:
+    return 2 * step + BOTH.index(side)
 
 
 def _generator(seed: int) -> Iterator[int]:
