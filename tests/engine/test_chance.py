@@ -141,3 +141,12 @@ def test_a_chance_is_written_as_people_write_it(patterns: list[Pattern], shown: 
 
 def test_clean_runs_bound_what_was_not_seen_by_three_over_their_number() -> None:
     assert [1.0, 1.0, 0.03] == [drawn_words([]), drawn_words([2]), drawn_words([40, 60])]
+
+
+def test_many_calls_of_one_operation_cost_no_more_than_they_say() -> None:
+    """One write and forty reads: adding up two to the forty-first would never end."""
+    patterns: list[Pattern] = [{0: C, read: S} for read in range(1, 41)]
+    made = chance(patterns, {})
+    assert "p - p^41" == made.text
+    assert made.max == pytest.approx(made.at - made.at**41)
+    assert 0.5 - 0.5**41 == pytest.approx(probability(patterns, dict.fromkeys(range(41), 0.5)))

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ramps import C, S, automaton_of, contract, plain, stage, step, word
+from walking import ramps, walked
 
 from crossfade.engine.causes import Literal
 from crossfade.engine.findings import (
@@ -328,6 +329,35 @@ def test_the_word_shown_needs_no_rollback_where_one_without_fails_as_well() -> N
     _, automaton = automaton_of(JUMP)
     [found] = fails(JUMP, (problem(1), sides({0: C, 1: S})))
     assert not automaton.needs_rollback(found.word)
+
+
+@st.composite
+def causes_of_two(draw: st.DrawFn, points: int) -> tuple[Literal, ...]:
+    """Conditions on the second call, and perhaps on the first: sides, points, or both."""
+    found = []
+    for at in draw(st.sampled_from([(0, 1), (1,)])):
+        low, high = sorted((draw(st.integers(0, points)), draw(st.integers(0, points))))
+        bounds = draw(st.sampled_from([(None, None), (low, None), (None, high), (low, high)]))
+        found.append(Literal(at, draw(st.sampled_from([S, C, None])), *bounds))
+    return tuple(found)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(ramps(services=("orders",), sticky=False, calls=2), st.data())
+def test_going_back_is_unsafe_from_the_stages_where_somebody_who_goes_back_meets_the_failure(
+    made: Contract, data: st.DataObject
+) -> None:
+    line, automaton = automaton_of(made)
+    cause = data.draw(causes_of_two(len(line.points) - 1))
+    found = fails(made, (problem(1), lambda one: all(literal.holds(one) for literal in cause)))
+    assume(1 == len(found) and found[0].blame in (Blame.MIXED, Blame.PHASE))
+    met = {
+        path[1][0]
+        for one, paths in walked(made).items()
+        for path in paths
+        if one in found[0].words and path[1][1] and (found[0].blame is Blame.PHASE or one[0].side is C)
+    }
+    assert tuple(sorted(met)) == unsafe_rollbacks(made, line, automaton, found[0])
 
 
 # --- words

@@ -267,9 +267,11 @@ def test_sampled_words_cover_every_choice_for_every_few_steps(
 
 
 def test_sampled_words_start_with_the_pure_ones_and_stay_few() -> None:
-    words = sampled_words([(S, C)] * 12, 3, 0, 7)
-    assert [(S,) * 12, (C,) * 12] == words[:2]
+    words = sampled_words([(S, C)] * 40, 3, 0, 7)
+    assert [(S,) * 40, (C,) * 40] == words[:2]
     assert len(words) < 60
+    for chosen in [(0, 1, 2), (0, 20, 39), (37, 38, 39), (5, 6, 30)]:
+        assert set(product((S, C), repeat=3)) == {tuple(one[i] for i in chosen) for one in words}
 
 
 def test_a_node_is_known_by_step_point_places_and_key() -> None:

@@ -315,6 +315,21 @@ def test_a_time_near_the_call_is_a_clock_and_any_other_is_a_value() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "same_moment", "another"),
+    [
+        ("2026-09-21T14:13:20Z", "2026-09-21T14:18:20Z", "2026-09-21T15:18:20Z"),
+        ("2026-09-21 14:13:20.25", "2026-09-21 14:18:20.5", "2026-09-21 15:18:20.5"),
+        (NOON, NOON + 300, NOON + 3900),
+        (int(NOON * 1000), int(NOON * 1000) + 300_000, int(NOON * 1000) + 3_900_000),
+    ],
+)
+def test_a_clock_goes_with_its_call_and_an_hour_more_is_another_time(told: Any, same_moment: Any, another: Any) -> None:
+    pure = answer({"due": told}, when=NOON)
+    assert [] == compared(answer({"due": same_moment}, when=NOON + 300), pure)
+    assert ["body.due"] == compared(answer({"due": another}, when=NOON + 300), pure)
+
+
 def test_a_time_in_another_form_is_a_difference() -> None:
     assert ["body.at"] == compared({"at": "2026-09-21T14:13:20Z"}, {"at": "2026-09-21 14:13:20Z"})
     assert ["body.at"] == compared({"at": int(NOON)}, {"at": int(NOON) * 1000})
