@@ -188,7 +188,11 @@ class Judge:
 
     def _promise(self, step: int) -> shapes.Shape | None:
         """What the stable's consumers have learned to rely on: the shape of the stable's own answers at point 0."""
-        values = [r.answer.body for r in self._baseline[step] if r.answer.kind == "json" and r.answer.works]
+        values: list[Any] = []
+        for reference in self._baseline[step]:
+            seen = reference.answer
+            if seen.kind == "json" and seen.works and seen.body not in values:
+                values.append(seen.body)
         return shapes.learned(values) if values else None
 
     def _own_problems(self, step: int) -> frozenset[tuple[str, str]]:
@@ -222,6 +226,8 @@ class Judge:
             return ()
         descriptions = {reader: self._descriptions.get((call.service, reader)) for reader in Side}
         promise = self._promises[step] if seen.kind == "json" else None
+        if promise is not None and any(seen.body == reference.answer.body for reference in self._baseline[step]):
+            promise = None  # what was learned from this very answer
         return shapes.both_ways(
             seen,
             side,

@@ -621,7 +621,7 @@ def losses(seen: Any, own: Sequence[Any], path: str = "body") -> tuple[str, ...]
     >>> losses({"id": 1, "note": None}, [{"id": 7, "note": "x"}])
     ('body.note',)
     """
-    if not own:
+    if not own or any(seen == other for other in own):
         return ()
     if isinstance(seen, dict) and all(isinstance(other, dict) for other in own):
         found: list[str] = []

@@ -164,6 +164,15 @@ def reachable_copy(tree: Path) -> Path:
     return tree
 
 
+def reachable_temporary(prefix: str) -> Path:
+    """A new temporary folder where `server_user` can enter it: TMPDIR may lie below a folder of root's alone."""
+    for place in dict.fromkeys((tempfile.gettempdir(), "/dev/shm", "/var/tmp", "/tmp")):
+        with contextlib.suppress(OSError):
+            if reachable(Path(place) / "x"):
+                return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+    return Path(tempfile.mkdtemp(prefix=prefix))
+
+
 def give(folder: Path) -> None:
     """Makes `server_user` the owner of a folder and everything in it."""
     user = server_user()

@@ -220,7 +220,7 @@ async def launch(wanted: str | None, work: Path, logs: Path, ledger: Ledger, not
     binaries = await asyncio.to_thread(find_binaries, wanted, note)
     home = await asyncio.to_thread(children.reachable_copy, binaries.folder.parent)
     folder = binaries.folder if home == binaries.folder.parent else home / binaries.folder.name
-    template = await _initialised(folder, binaries.version)
+    template = await _initialised(folder, binaries.version, ledger)
     place = _place(work)
     ledger.add_directory(place)
     server = PostgresServer("", f"PostgreSQL {binaries.version} from {binaries.folder}", ledger, note)
@@ -264,14 +264,15 @@ async def _started(server: PostgresServer, folder: Path, place: Path, log: Path,
     raise EnvironmentFailed(f"PostgreSQL was not ready after {READY_TIMEOUT:.0f} seconds", where=str(log))
 
 
-async def _initialised(folder: Path, version: str) -> Path:
+async def _initialised(folder: Path, version: str, ledger: Ledger) -> Path:
     """A data directory as `initdb` leaves it, made once for these binaries."""
     mark = hashlib.sha256(f"{folder}:{version}:{(folder / 'postgres').stat().st_size}:2".encode()).hexdigest()[:16]
     kept = children.cache_folder() / f"initdb-{version}-{mark}"
     if (kept / "PG_VERSION").exists():
         return kept
-    build = Path(tempfile.mkdtemp(prefix="crossfade-initdb-"))
+    build = children.reachable_temporary("crossfade-initdb-")
     try:
+        ledger.add_directory(build)
         children.give(build)
         arguments = ["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--wal-segsize=1"]
         for locale in ("--locale=C.UTF-8", "--no-locale"):
@@ -288,6 +289,7 @@ async def _initialised(folder: Path, version: str) -> Path:
         raise EnvironmentFailed(f"PostgreSQL cannot be prepared: {problem}") from None
     finally:
         await asyncio.to_thread(shutil.rmtree, build, True)
+        ledger.remove_directory(build)
 
 
 def _keep(data: Path, kept: Path) -> Path:
@@ -313,7 +315,7 @@ def _place(work: Path) -> Path:
             return Path(tempfile.mkdtemp(prefix="crossfade-pg-", dir=memory))
     if children.reachable(work / "x"):
         return Path(tempfile.mkdtemp(prefix="pg-", dir=work))
-    return Path(tempfile.mkdtemp(prefix="crossfade-pg-"))
+    return children.reachable_temporary("crossfade-pg-")
 
 
 def _on_machine() -> list[Binaries]:
