@@ -38,7 +38,7 @@ def added_up(patterns: list[Pattern], weight_of: dict[int, Fraction]) -> Fractio
     return total
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PATTERNS, WEIGHTS)
 def test_the_polynomial_is_the_sum_over_all_assignments(patterns: list[Pattern], p: Fraction) -> None:
     polynomial, _, _ = any_of(patterns)

@@ -342,7 +342,7 @@ def causes_of_two(draw: st.DrawFn, points: int) -> tuple[Literal, ...]:
     return tuple(found)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ramps(services=("orders",), sticky=False, calls=2), st.data())
 def test_going_back_is_unsafe_from_the_stages_where_somebody_who_goes_back_meets_the_failure(
     made: Contract, data: st.DataObject

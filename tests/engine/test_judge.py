@@ -233,6 +233,12 @@ def test_what_follows_a_step_that_stopped_working_is_not_told() -> None:
     assert () == one.phase(after, before)
 
 
+def test_a_list_that_is_full_on_the_stable_and_empty_on_the_canary_hides_something() -> None:
+    one = judge((answer({"hits": [1], "page": []}), answer({"hits": [], "page": []})))
+    assert ["emptied body.hits"] == [p.kind for p in one.hidden(family(C, 0, [answer({"hits": [], "page": []})]))]
+    assert () == one.hidden(family(C, 0, [answer({"hits": [2], "page": []})]))
+
+
 def test_differences_of_the_sides_themselves_are_listed_and_declared_ones_marked() -> None:
     changes = [Change(OperationPattern("GET", "/things0"), "body.currency")]
     one = judge(

@@ -25,7 +25,7 @@ from crossfade.model.contract import Contract
 from crossfade.model.history import Placed
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ramps())
 def test_the_words_of_the_automaton_are_those_that_somebody_can_walk(made: Contract) -> None:
     _, automaton = automaton_of(made)
