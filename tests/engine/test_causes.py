@@ -66,7 +66,7 @@ def explained(case: Case, largest: int = 4) -> tuple[Explanation, ...]:
     return minimal_causes(words, failing, neutral, largest)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(cases())
 def test_every_cause_forces_the_failure(case: Case) -> None:
     words, failing, neutral = case
@@ -77,7 +77,7 @@ def test_every_cause_forces_the_failure(case: Case) -> None:
         assert found.covers
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(cases())
 def test_the_causes_together_cover_every_failing_word_and_none_is_idle(case: Case) -> None:
     _, failing, _ = case
@@ -88,7 +88,7 @@ def test_the_causes_together_cover_every_failing_word_and_none_is_idle(case: Cas
         assert failing != others or not failing
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(cases(), st.integers(1, 6))
 def test_no_condition_of_a_cause_can_be_left_out(case: Case, largest: int) -> None:
     words, failing, neutral = case
@@ -100,7 +100,7 @@ def test_no_condition_of_a_cause_can_be_left_out(case: Case, largest: int) -> No
             assert any(holds(fewer, one) for one in passing)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(cases())
 def test_no_condition_of_a_cause_can_be_weakened(case: Case) -> None:
     words, failing, neutral = case
@@ -114,7 +114,7 @@ def test_no_condition_of_a_cause_can_be_weakened(case: Case) -> None:
                     assert any(holds(cause, one) for one in passing)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(cases())
 def test_a_cause_has_as_few_steps_as_some_word_it_covers_needs(case: Case) -> None:
     words, failing, neutral = case

@@ -180,7 +180,7 @@ def test_nothing_wrong_is_no_finding() -> None:
     assert [] == fails(ordering())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.dictionaries(st.integers(0, 2), st.sampled_from([S, C]), min_size=1, max_size=3))
 def test_a_planted_fault_is_one_suspect_whose_every_word_fails(conditions: dict[int, Side]) -> None:
     [found] = fails(ordering(), (problem(max(conditions)), sides(conditions)))
@@ -251,7 +251,7 @@ def test_the_chance_of_the_mix_is_told_for_every_stage_of_this_ramp() -> None:
     assert {"s0": 0.0, "s1": 0.0099, "s2": 0.21, "s3": 0.25, "s4": 0.0} == chance.per_stage
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     st.dictionaries(st.integers(0, 3), st.sampled_from([S, C]), min_size=1, max_size=3),
     st.sampled_from([0.1, 0.5, 0.8]),

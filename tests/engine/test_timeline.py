@@ -25,7 +25,7 @@ from crossfade.model.contract import Contract
 from crossfade.model.history import Placed
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ramps())
 def test_the_words_of_the_automaton_are_those_that_somebody_can_walk(made: Contract) -> None:
     _, automaton = automaton_of(made)
@@ -36,7 +36,7 @@ def test_the_words_of_the_automaton_are_those_that_somebody_can_walk(made: Contr
     assert words[:3] == list(automaton.words(limit=3))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ramps())
 def test_the_stages_of_a_word_are_its_earliest_way_and_without_rollback_where_possible(made: Contract) -> None:
     _, automaton = automaton_of(made)
@@ -46,7 +46,7 @@ def test_the_stages_of_a_word_are_its_earliest_way_and_without_rollback_where_po
         assert any(back for _, back in earliest) == automaton.needs_rollback(one)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ramps(), st.data())
 def test_only_words_that_somebody_can_walk_are_possible(made: Contract, data: st.DataObject) -> None:
     line, automaton = automaton_of(made)
@@ -59,7 +59,7 @@ def test_only_words_that_somebody_can_walk_are_possible(made: Contract, data: st
             automaton.stages(one)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ramps())
 def test_a_half_done_word_says_where_its_next_call_can_fall(made: Contract) -> None:
     line, automaton = automaton_of(made)
