@@ -32,6 +32,25 @@ exit codes: 0 safe, 1 unsafe, 2 contract or usage error, 3 unknown, 4 environmen
 """
 
 
+COMMAND_EXAMPLES = {
+    "demo": ("demo --report out/", "demo --repaired --report out/"),
+    "run": (
+        "run                                   the contract ramp.yaml in this folder",
+        "run ramp.yaml --report out/ --budget 10m",
+        "run ramp.yaml --scenario 'an order can be read back'",
+    ),
+    "plan": ("plan ramp.yaml",),
+    "init": (
+        "init                                  asks, then writes ramp.yaml",
+        "init --yes --service shop --stable-version 2.3.0 --canary-version 2.4.0 --output ramp.yaml",
+    ),
+    "replay": ("replay 3f2a9c", "replay 3f2a9c --report out/report.json"),
+    "explain": ("explain mixed-sameness", "explain                               lists all rules"),
+    "clean": ("clean",),
+    "schema": ("schema contract > ramp.schema.json", "schema report"),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -99,7 +118,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, text: str, action: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog="examples:\n" + "\n".join(f"  crossfade {line}" for line in COMMAND_EXAMPLES[name]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(action=action)
     return parser
 

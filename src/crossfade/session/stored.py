@@ -10,7 +10,7 @@ import msgspec
 from crossfade.errors import UsageError
 from crossfade.model.report import Finding, Report
 
-KEPT = 30
+KEPT = 100
 
 
 def reports_folder() -> Path:
