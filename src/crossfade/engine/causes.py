@@ -57,9 +57,10 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 def minimal_causes(
-    words: Sequence[Word], failing: Iterable[int], neutral: Iterable[int] = (), largest: int = 4
+    words: Sequence[Word], failing: Iterable[int], neutral: Iterable[int] = (), largest: int = 4, most: int = 16
 ) -> tuple[Explanation, ...]:
-    """Prime implicants that together cover every failing word, smallest first; `failing`/`neutral` are indices.
+    """Prime implicants that together cover every failing word (the first `most` of them), smallest first; `failing` and
+    `neutral` are indices.
 
     >>> S, C = Placed(0, Side.STABLE), Placed(0, Side.CANARY)
     >>> [found] = minimal_causes([(S, S), (S, C), (C, S), (C, C)], [2])
@@ -75,11 +76,13 @@ def minimal_causes(
     for index in order:
         if not remaining >> index & 1:
             continue
+        if len(found) >= most:
+            break
         cause = _smallest(words[index], table, counter, fails, largest)
         covered = _common(cause, table, len(words)) & fails
         found.append((cause, covered))
         remaining &= ~covered
-    found = _irredundant(found, fails)
+    found = _irredundant(found, fails & ~remaining)
     rank = {index: place for place, index in enumerate(order)}
     return tuple(Explanation(cause, tuple(sorted(_bits(mask), key=lambda index: rank[index]))) for cause, mask in found)
 

@@ -283,7 +283,14 @@ async def _initialised(folder: Path, version: str, ledger: Ledger) -> Path:
                 break
             shutil.rmtree(build / "data", ignore_errors=True)
         else:
-            raise EnvironmentFailed(f"initdb of {folder} failed: {output.strip().splitlines()[-1:]}")
+            nameless = "could not look up effective user" in output
+            raise EnvironmentFailed(
+                f"initdb of {folder} failed: {(output.strip().splitlines() or ['it said nothing'])[-1]}",
+                hint="PostgreSQL starts only for a user with a name: give this one an entry in /etc/passwd, or give the "
+                "database a `url: postgresql://...`"
+                if nameless
+                else "",
+            )
         return await asyncio.to_thread(_keep, build / "data", kept)
     except OSError as problem:
         raise EnvironmentFailed(f"PostgreSQL cannot be prepared: {problem}") from None
