@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import sys
 from collections.abc import Sequence
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_SAFE
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        print(f"error: the output cannot be written: {problem.strerror}", file=sys.stderr)
+        return EXIT_ENVIRONMENT
     except KeyboardInterrupt:
         print("error: interrupted before anything was looked at", file=sys.stderr)
         return EXIT_UNKNOWN
@@ -210,6 +216,7 @@ def _until_done(work: Any) -> Any:
     async def guarded() -> Any:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_quiet_about_lost_connections)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
@@ -218,6 +225,12 @@ def _until_done(work: Any) -> Any:
             raise KeyboardInterrupt from None
 
     return asyncio.run(guarded())
+
+
+def _quiet_about_lost_connections(loop: Any, context: dict[str, Any]) -> None:
+    """A database that is stopped while a query is being cancelled is no news."""
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -39,6 +39,7 @@ from crossfade.session.exploring import (
 )
 from crossfade.session.options import Hear, Options
 from crossfade.session.restarts import RestartCheck
+from crossfade.session.stored import keep_logs
 from crossfade.session.telling import Telling
 from crossfade.session.work import NodeState, ScenarioWork, migration_problem
 from crossfade.world.carry import NotCarried, carry
@@ -63,7 +64,7 @@ async def run_contract(contract: Contract, options: Options, hear: Hear) -> Repo
         if not run.telling.begun:
             raise
         run.telling.interrupted = problem.message
-        run.telling.environment_failed = problem
+        run.telling.environment["failed"] = problem.message
     report = run.telling.report()
     hear(Finished(report))
     return report
@@ -90,13 +91,18 @@ class _Running:
         self._plan()
         ledger = Ledger(self.run_id)
         work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{self.run_id}-"))
+        logs = work / "logs"
         try:
             ledger.add_directory(work)
             work.chmod(0o755)
-            logs = work / "logs"
             logs.mkdir()
             await self._with_servers(ledger, work, logs)
+        except EnvironmentFailed as problem:
+            kept = await asyncio.to_thread(keep_logs, logs, self.run_id)
+            problem.hint = problem.hint.replace(str(logs), str(kept)) if kept else problem.hint
+            raise
         finally:
+            await asyncio.to_thread(keep_logs, logs, self.run_id)
             await asyncio.to_thread(remove_folder, work)
             ledger.remove_directory(work)
             ledger.close()
@@ -131,9 +137,13 @@ class _Running:
             ground = Ground(self.contract, servers, ledger, self.run_id, work, logs)
             ground.note = lambda text: self.hear(Noted(text))
             self.ground, self.servers = ground, servers
-            async with ground.opened("main", None) as main:
-                await self._walk(main)
-            await self._confirm()
+            try:
+                async with ground.opened("main", None) as main:
+                    await self._walk(main)
+                await self._confirm()
+            except EnvironmentFailed as problem:
+                died = await servers.alive()
+                raise (EnvironmentFailed(died) if died else problem) from None
 
     # --- the walk --------------------------------------------------------------------------------------------------
 
@@ -505,7 +515,10 @@ class _Running:
                     self.hear(Noted(f"not confirmed ({confirmed.replays} of {ATTEMPTS} replays): {finding.message}"))
                 del suspect
         finally:
-            for task in tasks:
+            for (work, suspect), task in zip(found, tasks, strict=True):
+                if not task.done() or task.cancelled():
+                    sentence = self.telling.sentence(work, suspect)
+                    self.telling.not_explored.append(f"suspected, not replayed to the end: {sentence}")
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for finding in self.telling.restart_findings():

@@ -27,7 +27,6 @@ from crossfade.engine.findings import (
     unsafe_rollbacks,
 )
 from crossfade.engine.timeline import Timeline, rollback_stages
-from crossfade.errors import EnvironmentFailed
 from crossfade.model.contract import Contract
 from crossfade.model.history import Placed
 from crossfade.model.ramp import Side
@@ -79,7 +78,6 @@ class Telling:
         self.plan: tuple[PlanLine, ...] = ()
         self.environment: dict[str, Any] = {}
         self.interrupted = ""
-        self.environment_failed: EnvironmentFailed | None = None
         self.restarts: list[RestartProblem] = []
         self.not_explored: list[str] = []
         self.findings: list[Finding] = []
