@@ -53,6 +53,9 @@ _AGE_TEXT = re.compile(r"\b(?:a few|a|an|\d+) ?(?:moments?|seconds?|secs?|s|minu
 _AGE_NAME = re.compile(
     r"(?:^|_|(?<=[a-z]))(?:age|uptime|elapsed|ttl|remaining|expires_?in|ago)(?:_?s(?:ec(?:ond)?s?)?)?$", re.I
 )
+_PREFIXED = re.compile(  # cus_9s6XKzkNRiz8i3
+    r"([A-Za-z]{2,10}_)([0-9a-f]{10,}|(?=\w*\d)(?=\w*[A-Za-z])[0-9A-Za-z]{14,})"
+)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _DIGITS = re.compile(r"\d+|[^\d]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
@@ -724,6 +727,11 @@ def token_pieces(text: str) -> Iterable[tuple[str, str]]:
 def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
     if word.isdigit():
         yield "digits", word
+        return
+    prefixed = _PREFIXED.fullmatch(word)
+    if prefixed is not None and any(c.isdigit() for c in prefixed.group(2)):
+        yield "text", prefixed.group(1)
+        yield "hash", prefixed.group(2)
         return
     has_digit = any(c.isdigit() for c in word)
     has_letter = any(c.isalpha() for c in word)
