@@ -113,27 +113,33 @@ class Replayer:
         if len(points) > 1 or suspect.check is Check.MIGRATION or suspect.blame is not Blame.MIXED:
             return suspect
         point = points.pop()
-        passing = next((side for side in Side if (side, point) in self._work.pure), None)
-        if passing is None:
-            return suspect
-        search = learned_cause([placed.side for placed in word], [passing] * len(word))
-        sides = [(side, 0) for side in Side if (side, point) in self._work.pure]
-        everything = range(len(word))
-        async with self._ground.clean_at(self._line, point, sides) as environment:
+        passing = [side for side in Side if (side, point) in self._work.pure]
+        failing = [placed.side for placed in word]
+        needed: set[int] = set()
+        async with self._ground.clean_at(self._line, point, [(side, 0) for side in passing]) as environment:
             await environment.stores.checkpoint()
-            try:
-                asked = next(search)
-                while True:
-                    placed = {step: Placed(point, asked[step]) for step in everything}
-                    shown = await self._converse(
-                        environment, placed, dict.fromkeys(everything, 0), None, self._work.patience.hurried(0.0)
-                    )
-                    await environment.stores.rewind()
-                    asked = search.send(shown.shows(suspect))
-            except StopIteration as found:
-                steps: tuple[int, ...] = found.value
-        cause = tuple(Literal(step, word[step].side) for step in sorted({*steps}))
+            for base in passing:  # against each side alone: only steps on the other one can be needed
+                found = await self._asked(environment, suspect, failing, base, point)
+                needed |= set(found)
+                failing = [failing[step] if step in found else base for step in range(len(word))]
+        cause = tuple(Literal(step, word[step].side) for step in sorted(needed))
         return msgspec.structs.replace(suspect, patterns=(cause,)) if cause else suspect
+
+    async def _asked(
+        self, environment: Environment, suspect: Suspect, failing: Sequence[Side], base: Side, point: int
+    ) -> tuple[int, ...]:
+        everything = range(len(failing))
+        search = learned_cause(failing, [base] * len(failing))
+        try:
+            asked = next(search)
+            while True:
+                placed = {step: Placed(point, asked[step]) for step in everything}
+                patience = self._work.patience.hurried(0.0)
+                shown = await self._converse(environment, placed, dict.fromkeys(everything, 0), None, patience)
+                await environment.stores.rewind()
+                asked = search.send(shown.shows(suspect))
+        except StopIteration as found:
+            return tuple(found.value)
 
     async def _alone(self, kept: Sequence[int]) -> frozenset[ProblemKey]:
         """What the shortened scenario shows on one side alone: it follows from the steps left out, not from the mix."""

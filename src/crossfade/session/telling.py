@@ -102,6 +102,14 @@ class Telling:
             first = min((at for known, at in work.pure if known is side), default=point)
             blame = Blame.CANARY if side is Side.CANARY and point == first else Blame.PHASE
             own.append(Suspect(work.index, step, tuple(problems), (cause,), word, (word,), blame, False))
+        if not work.exact:  # what one side alone shows is the phase's finding, not one of a search that was cut off
+            alone = {(problem.step, problem.check, side, point) for side, point, problem in work.phase_problems}
+            steps = len(work.scenario.steps)
+            found = [
+                s
+                for s in found
+                if s.step >= steps or (s.step, s.check, s.word[s.step].side, s.word[s.step].point) not in alone
+            ]
         return combined([*found, *own])
 
     def without_duplicates(self, found: list[tuple[ScenarioWork, Suspect]]) -> list[tuple[ScenarioWork, Suspect]]:

@@ -222,7 +222,25 @@ class ScenarioWork:
                 words.append(word)
                 problems.append(extra)
                 neutral.append(out_of)
+        self._add_pure_words(words, problems, neutral)
         return Evidence(self.index, tuple(words), tuple(problems), tuple(neutral))
+
+    def _add_pure_words(
+        self, words: list[Word], problems: list[dict[int, tuple[Problem, ...]]], neutral: list[frozenset[int]]
+    ) -> None:
+        """A search cut short need not have met the pure routings; those without a difference are known to pass."""
+        known = set(words)
+        for (side, point), runs in self.pure.items():
+            word = tuple(
+                Placed(point, side if self.contract.service(step.service).on_ramp else Side.STABLE)
+                for step in self.scenario.steps
+            )
+            differs = any((s, p) == (side, point) for s, p, _ in self.phase_problems)
+            own = any(letter == side.letter for letter, *_ in self.pure_signatures)
+            if not self.exact and runs and word not in known and not differs and not own:
+                words.append(word)
+                problems.append({})
+                neutral.append(frozenset())
 
     def _add_losses(self, words: Sequence[Word], problems: Sequence[dict[int, tuple[Problem, ...]]]) -> None:
         """Adds values lost on the way (see `findings.lost`), among the routings that stay at one point."""
