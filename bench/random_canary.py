@@ -25,6 +25,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import random
 import statistics
 import sys
@@ -64,12 +65,14 @@ def main() -> None:
         "--cap", type=float, default=8.0, help="calls of one draw, as a multiple of the median by chance"
     )
     options = parser.parse_args()
+    os.environ.setdefault("NODE_PATH", str(REPOSITORY / "zoo" / "node" / "node_modules"))
     contracts = sorted((REPOSITORY / "zoo").glob("*/broken/ramp.yaml"))
     rows: list[list[Any]] = []
     for contract in contracts:
         if not options.pairs or pair(contract) in options.pairs:
-            rows += measured(contract, options.draws, options.cap)
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            found = measured(contract, options.draws, options.cap)
+            print(*map(json.dumps, found), sep="\n", file=sys.stderr, flush=True)
+            rows += found
     heads = [f"{weight:.0%} {kind}" for weight in WEIGHTS for kind in ("by chance", "sent")]
     print(table(["pair", "chance per pass", *heads, "Crossfade", "all its calls"], rows))
     print()
@@ -100,7 +103,7 @@ def measured(path: Path, draws: int, cap: float) -> list[list[Any]]:
     for finding in decisive:
         chance = finding["chance"]
         expected = [median_calls(value(chance["coefficients"], weight), steps) for weight in WEIGHTS]
-        sent = [None] * len(WEIGHTS)
+        sent: list[int | str | None] = [None] * len(WEIGHTS)
         if draws and at_one_mixed_point(finding):
             sent = asyncio.run(sent_calls(path, finding, draws, [cap * calls if calls else 0 for calls in expected]))
         both = [number for couple in zip(expected, sent, strict=True) for number in couple]
