@@ -39,6 +39,7 @@ MOST_ENTRIES = 400  # states of one scenario carried over one migration
 RESTARTS = 5
 WARM_UP = 12  # runs: drivers prepare a statement after some uses, pools spread them over connections
 WARM_UP_SECONDS = 4.0
+APART_SECONDS = 15.0
 
 
 class Trouble:
@@ -88,7 +89,8 @@ class Explorer:
         )
         began = time.monotonic()
         for step in range(len(work.scenario.steps)):
-            placed = Placed(self._point, side)
+            on_ramp = work.contract.service(work.scenario.steps[step].service).on_ramp
+            placed = Placed(self._point, side if on_ramp else Side.STABLE)  # one version only: it serves every run
             rules = work.rules_at(step, placed) if judged else ()
             await conversation.call(step, placed, rules=rules, observe=observe, judged=judged, replica=replica)
             self._count()
@@ -333,6 +335,37 @@ class Explorer:
                 key = state_key(delta, {n: v for n, v in saved.items() if n != "unique"}, time.time())
             work.states[node.number] = NodeState(delta, saved, names, key)
 
+    async def keep_apart(self, nodes: Sequence[Node]) -> None:
+        """States from one run hold the same rows, and cannot cross a migration in one scratch database. Those that
+        collide are reached once more, each by a run of its own, with ids of their own."""
+        taken: set[tuple[str, str, str]] = set()
+        until = time.monotonic() + APART_SECONDS
+        for node in nodes:
+            state = self._work.states[node.number]
+            own = _new_rows(state.delta)
+            if own & taken and time.monotonic() < until:
+                again = await self._state_again(node, state)
+                if again is not None:
+                    self._work.states[node.number] = again
+                    own = _new_rows(again.delta)
+            taken |= own
+
+    async def _state_again(self, node: Node, state: NodeState) -> NodeState | None:
+        """The same state by another run; None where it came out otherwise."""
+        graph = self._work.graph
+        conversation = await self._begin(node.entry)
+        step = graph.nodes[node.entry].step
+        for side in graph.path(node):
+            await conversation.call(step, Placed(self._point, side), judged=False)
+            self._count()
+            step += 1
+        changes = await self._env.stores.rewind()
+        delta = self._delta(node.entry, changes)
+        saved = {name: value for name, value in conversation.saved.items() if name != "unique"}
+        if not delta.complete or state_key(delta, saved, time.time()) != state.key:
+            return None
+        return NodeState(delta, dict(conversation.saved), dict(conversation.names), state.key)
+
     # --- the state left behind -------------------------------------------------------------------------------------
 
     async def _look_at_state(self, number: int) -> None:
@@ -504,6 +537,10 @@ def _live(work: ScenarioWork, step: int, point: int) -> tuple[Side, ...]:
         if stage in rollback_stages(work.contract):
             sides.add(Side.STABLE)
     return tuple(side for side in Side if side in sides) if on_ramp else (Side.STABLE,)
+
+
+def _new_rows(delta: Delta) -> set[tuple[str, str, str]]:
+    return {(row.database, row.table, row.key) for row in delta.rows if row.before is None}
 
 
 def _kinds(seen: dict[int, tuple[Problem, ...]]) -> set[tuple[int, str, str]]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +82,7 @@ class _Running:
         self.trouble = Trouble()
         self.works: list[ScenarioWork] = []
         self.began = time.monotonic()
+        self.deadline = self.began
         self.telling = Telling(contract, self.line, self.works, self.trouble, self.run_id, datetime.now(UTC))
 
     async def whole(self) -> None:
@@ -150,11 +151,19 @@ class _Running:
     async def _walk(self, main: Environment) -> None:
         await self._begin(main)
         entries: list[dict[int, NodeState]] = [{} for _ in self.works]
-        deadline = time.monotonic() + self.options.budget
+        self.deadline = time.monotonic() + self.options.budget
         for point in self.line.points:
             if point.number:
-                entries = await self._move(main, point.number)
-            await self._at_point(main, point.number, entries, deadline)
+                with self._off_the_budget():
+                    entries = await self._move(main, point.number)
+            await self._at_point(main, point.number, entries)
+
+    @contextlib.contextmanager
+    def _off_the_budget(self) -> Iterator[None]:
+        """The budget is for searching: it does not run while data are migrated and pure runs are waited for."""
+        began = time.monotonic()
+        yield
+        self.deadline += time.monotonic() - began
 
     async def _begin(self, main: Environment) -> None:
         """The base: schema, a migration of the first stage, the stable started; and the timeline as it really is."""
@@ -184,9 +193,7 @@ class _Running:
                 self.works.append(ScenarioWork(self.contract, self.line, index, self._descriptions))
         self.telling.begun = True
 
-    async def _at_point(
-        self, main: Environment, point: int, entries: list[dict[int, NodeState]], deadline: float
-    ) -> None:
+    async def _at_point(self, main: Environment, point: int, entries: list[dict[int, NodeState]]) -> None:
         sides = self._sides_at(point)
         stages = [self.contract.stages[stage] for stage in self.line.stages_at(point)]
         name = ", ".join(stage.name for stage in stages) or f"point {point}"
@@ -199,10 +206,11 @@ class _Running:
         restarts = RestartCheck(self.ground, self.line, point, sides, self.hear)
         task = asyncio.ensure_future(restarts.look(self.works)) if restarts.needed else None
         try:
-            await self._pure(main, point, sides)
+            with self._off_the_budget():
+                await self._pure(main, point, sides)
             left = [work for work in self.works]
             for index, work in enumerate(self.works):
-                share = self._share(deadline, point, len(left) - index)
+                share = self._share(point, len(left) - index)
                 await self._explore(main, work, point, entries[index], time.monotonic() + share)
             if task is not None:
                 self.telling.restarts.extend(await task)
@@ -212,10 +220,10 @@ class _Running:
                 with contextlib.suppress(asyncio.CancelledError, CrossfadeError):
                     await task
 
-    def _share(self, deadline: float, point: int, scenarios: int) -> float:
+    def _share(self, point: int, scenarios: int) -> float:
         """The time one scenario may take here: an equal part of what is left, the point with both sides counting most."""
         weight = [3.0 if len(self._sides_at(p.number)) == 2 else 1.0 for p in self.line.points]
-        left = max(deadline - time.monotonic(), 0.0)
+        left = max(self.deadline - time.monotonic(), 0.0)
         return max(1.0, left * weight[point] / sum(weight[point:]) / max(scenarios, 1) * 1.5)
 
     def _sides_at(self, point: int) -> tuple[Side, ...]:
@@ -384,7 +392,7 @@ class _Running:
         self.hear(Started(what, "2"))
         before = await self.ground.template(self.line, point - 1)
         after = await self.ground.template(self.line, point)
-        entries = await self._carry(point, before, after)
+        entries = await self._carry(main, point, before, after)
         await main.stores.release()
         if opening.opened_by == "start":
             await main.start(Side.CANARY)
@@ -396,9 +404,12 @@ class _Running:
         await main.stores.checkpoint()
         return entries
 
-    async def _carry(self, point: int, before: str, after: str) -> list[dict[int, NodeState]]:
+    async def _carry(self, main: Environment, point: int, before: str, after: str) -> list[dict[int, NodeState]]:
         """Every state worth leading on, all scenarios together: the migration runs once for as many as do not collide."""
         groups = [(work, nodes) for work in self.works for nodes in self._to_carry(work, point)]
+        for work in self.works:
+            own = [nodes[0] for other, nodes in groups if other is work and work.isolation == "undo"]
+            await self._explorer(work, main, point - 1).keep_apart(own)
         deltas = [work.states[nodes[0].number].delta for work, nodes in groups]
         results = await carry(self.servers, deltas, before, after, self._migrator(point), self._uses_cache(point))
         entries: dict[int, dict[int, NodeState]] = {work.index: {} for work in self.works}
