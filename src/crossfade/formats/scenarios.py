@@ -26,6 +26,19 @@ UNIQUE = "unique"
 """`${unique}` in a step: a random text, the same within one run of a scenario and another in every run."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+OTHER_METHODS = (
+    "TRACE",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "MKCOL",
+    "MKCALENDAR",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+    "PURGE",
+)
 _CALL = re.compile(r"(\S+)\s+(\S.*)\Z", re.DOTALL)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -121,7 +134,7 @@ def _call(reading: Reading, node: Node) -> tuple[str, str]:
         reading.problem(node, f"`{text.strip()}` is no call: a method and a path", hint)
         return "GET", "/"
     method, path = found[1], found[2]
-    if method not in METHODS:
+    if method not in METHODS and method not in OTHER_METHODS:
         upper = method.upper()
         hint = (
             f"write `{upper}`" if upper in METHODS else did_you_mean(method, METHODS) or f"one of {', '.join(METHODS)}"

@@ -92,6 +92,8 @@ class Environment:
     async def send(
         self, service: str, side: Side, request: Request, timeout: float, replica: int = 0
     ) -> Response | Failure:
+        if not self._ground.contract.service(service).on_ramp:
+            side, replica = Side.STABLE, 0  # one version and one instance, whoever is asked
         key = (service, side, replica)
         result = await self._clients[key].send(request, timeout)
         if isinstance(result, Response):

@@ -27,6 +27,7 @@ from crossfade.model.events import FindingMade, Finished, Noted, PlanMade, Start
 from crossfade.model.history import Delta
 from crossfade.model.ramp import Side
 from crossfade.model.report import Report
+from crossfade.session.alone import AloneCheck
 from crossfade.session.confirming import ATTEMPTS, Confirmed, Replayer
 from crossfade.session.environment import Environment, Ground, broken_migration
 from crossfade.session.exploring import (
@@ -208,6 +209,10 @@ class _Running:
         try:
             with self._off_the_budget():
                 await self._pure(main, point, sides)
+                if len(sides) == 2:
+                    check = AloneCheck(self.contract, self.ground, self.line, point, self._descriptions)
+                    if check.possible:
+                        self.telling.beside.extend(await check.look(self.works, bool(self.trouble.background)))
             left = [work for work in self.works]
             for index, work in enumerate(self.works):
                 share = self._share(point, len(left) - index)
@@ -532,7 +537,7 @@ class _Running:
                     self.telling.not_explored.append(f"suspected, not replayed to the end: {sentence}")
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for finding in self.telling.restart_findings():
+        for finding in [*self.telling.beside_findings(), *self.telling.restart_findings()]:
             self.hear(FindingMade(finding))
 
 

@@ -27,7 +27,7 @@ from crossfade.engine.findings import (
     unsafe_rollbacks,
 )
 from crossfade.engine.timeline import Timeline, rollback_stages
-from crossfade.model.contract import Contract
+from crossfade.model.contract import Contract, Step
 from crossfade.model.history import Placed
 from crossfade.model.ramp import Side
 from crossfade.model.report import (
@@ -48,6 +48,7 @@ from crossfade.model.report import (
     Witness,
     WitnessCall,
 )
+from crossfade.session.alone import BesideProblem
 from crossfade.session.calling import Made
 from crossfade.session.confirming import ATTEMPTS, Confirmed
 from crossfade.session.exploring import Trouble
@@ -79,6 +80,7 @@ class Telling:
         self.environment: dict[str, Any] = {}
         self.interrupted = ""
         self.restarts: list[RestartProblem] = []
+        self.beside: list[BesideProblem] = []
         self.not_explored: list[str] = []
         self.findings: list[Finding] = []
         self.unstable: list[Finding] = []
@@ -207,6 +209,46 @@ class Telling:
         )
         return Witness(
             work.scenario.name, tuple(calls), routing, confirmed.replays, ATTEMPTS, confirmed.between_replicas
+        )
+
+    def beside_findings(self) -> list[Finding]:
+        """What a side gives only while the other version takes work from the same stores; one per side and operation."""
+        known: set[tuple[Side, str]] = set()
+        made: list[Finding] = []
+        for found in self.beside:
+            step = found.work.scenario.steps[found.problem.step]
+            if (found.side, step.operation) in known:
+                continue
+            known.add((found.side, step.operation))
+            made.append(self._beside_finding(found, step))
+        self.findings.extend(made)
+        return made
+
+    def _beside_finding(self, found: BesideProblem, step: Step) -> Finding:
+        stages = self.line.stages_at(found.point)
+        mixed = [i for i in stages if len(self.line.epoch_of(i).live.get(step.service, ())) == 2] or list(stages)
+        stage = self.contract.stages[mixed[0]]
+        service = self.contract.service(step.service)
+        version, other = (service.instance(side).version or str(side) for side in (found.side, found.side.other))
+        identity = hashlib.blake2b(f"beside {found.side} {step.operation}".encode(), digest_size=6).hexdigest()
+        return Finding(
+            id=identity,
+            rule=f"mixed-{found.problem.check}",
+            check=found.problem.check,
+            blame=Blame.MIXED,
+            severity=Severity.ERROR,
+            scenario=found.work.scenario.name,
+            operation=step.operation,
+            message=f"{step.operation} on {found.side} {found.problem.message} in {found.times} of {found.runs} runs while "
+            f"{service.name} {other} lives beside it, and never where {version} is alone",
+            cause=(CauseLiteral(step.name, str(found.side), stage.name, step.operation),),
+            chance=chance([{}], {s.name: 1.0 if i in mixed else 0.0 for i, s in enumerate(self.contract.stages)}),
+            witness=None,
+            differences=(found.problem.difference,) if found.problem.difference else (),
+            scenarios=(found.work.scenario.name,),
+            service=service.name,
+            advice=f"work left in the stores by {version} is taken by {other} as well: let {other} read it first, "
+            "or give the new work a queue of its own",
         )
 
     def restart_findings(self) -> list[Finding]:
