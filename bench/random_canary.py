@@ -8,7 +8,8 @@ median number of passes until the first failure is ln 1/2 / ln (1 - chance): tha
 
 That number is checked: the calls are really sent, by the client Crossfade uses, to two instances at a stage where both
 serve, until the failure of the finding is there; *sent* is the median of several draws, each cut at a multiple of the
-median expected. Failures that need calls before a migration, or a rollback, cannot be met at one stage: not sent.
+median expected. Not sent: failures that need calls before a migration or after a rollback (they cannot be met at one
+stage), and those the canary shows alone (there is nothing to draw: the first call it serves shows them).
 
 All of it flatters the random canary. It knows what each side alone answers without having asked for it, so it sees
 wrong values and not only errors; it knows which failure it waits for; each pass starts from clean data; and where the
@@ -138,7 +139,7 @@ def at_one_mixed_point(finding: dict[str, Any]) -> bool:
     """Can it be met while the ramp stands still? `routing` names the point of the data and the side per step."""
     witness = finding["witness"]
     kept = [(point, side) for point, side in witness["routing"] if point >= 0] if witness else []
-    return len({point for point, _ in kept}) == 1 and finding["blame"] in ("mixed", "canary")
+    return len({point for point, _ in kept}) == 1 and finding["blame"] == "mixed"
 
 
 async def sent_calls(path: Path, finding: dict[str, Any], draws: int, caps: list[float]) -> list[int | str | None]:
