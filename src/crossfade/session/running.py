@@ -12,8 +12,8 @@ from pathlib import Path
 
 from crossfade.engine.findings import Suspect, suspects
 from crossfade.engine.routings import Node
+from crossfade.engine.sameness import MISSING, value_at
 from crossfade.engine.timeline import (
-    Timeline,
     first_canary_stage,
     plan,
     stable_lives_until,
@@ -46,7 +46,7 @@ from crossfade.session.work import NodeState, ScenarioWork, migration_problem
 from crossfade.world.carry import NotCarried, carry
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
 from crossfade.world.migrations import MigrationFailed
-from crossfade.world.servers import Servers, open_servers
+from crossfade.world.servers import open_servers
 from crossfade.world.stores import Stores
 
 MOST_SUSPECTS = 40
@@ -331,19 +331,21 @@ class _Running:
     ) -> None:
         """Where places stay noisy although every run starts from clean data, fresh processes may help: then each routing
         gets its own, if there is time for it."""
-        if point or work.isolation == "fresh" or not any(_is_structure(work, key) for key in work.noise.masked):
+        if point or work.isolation == "fresh" or len(self.line.points) > 1:
+            return
+        if not any(_may_be_memory(work, key) for key in work.noise.masked):
             return
         began = time.monotonic()
         await main.refresh()
         seconds = time.monotonic() - began
         routings = work.automaton.count()
-        if routings * seconds > 0.5 * self.options.budget or len(self.line.points) > 1:
+        if routings * seconds > 0.5 * self.options.budget:
             return
         old, noise = dict(work.pure), work.noise
         work.pure = {}
         work.noise = type(noise)(saved=noise.saved)
         for side in sides:
-            for _ in range(2):
+            for _ in range(4):
                 await main.refresh()
                 await self._explorer(work, main, point).add_pure(side)
         work.learn()
@@ -541,21 +543,25 @@ class _Running:
             self.hear(FindingMade(finding))
 
 
-def _is_structure(work: ScenarioWork, key: tuple[int, str]) -> bool:
-    """Is a masked place one that hides content (a list, a body, a status) rather than one varying value?"""
+def _may_be_memory(work: ScenarioWork, key: tuple[int, str]) -> bool:
+    """Does a masked place look like what a process remembers: content that comes and goes (a list, a body, a status), or
+    a value that several identical runs gave and others did not (a cache)? An id or a clock is new every time."""
     step, pattern = key
     if pattern in ("status", "body"):
         return True
     for runs in work.pure.values():
+        values: list[str] = []
         for run in runs:
             seen = run.answers[step] if step < len(run.answers) else None
-            if seen is not None and seen.kind == "json":
-                from crossfade.engine.sameness import MISSING, value_at
-
-                value = value_at(seen, pattern.replace("[]", "[0]"))
-                if value is MISSING or isinstance(value, list | dict):
-                    return True
+            if seen is None or seen.kind != "json":
+                continue
+            value = value_at(seen, pattern.replace("[]", "[0]"))
+            if value is MISSING or isinstance(value, list | dict):
+                return True
+            values.append(repr(value))
+        if 1 < len(set(values)) < len(values):
+            return True
     return False
 
 
-__all__ = ["Servers", "Timeline", "run_contract"]
+__all__ = ["run_contract"]
