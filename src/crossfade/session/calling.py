@@ -64,11 +64,12 @@ class Patience:
         self.slowest: dict[int, float] = {}  # step -> seconds after which a late answer was right
         self.late: frozenset[int] = frozenset()
         self.limited = 0
+        self.once = False  # asking the same question again uses up a quota: then nothing is asked twice
 
     def hurried(self, seconds: float, only: int | None = None) -> Patience:
         """What is known of lateness, without what was waited for in vain."""
         other = Patience(seconds, only)
-        other.late, other.slowest = self.late, self.slowest
+        other.late, other.slowest, other.once = self.late, self.slowest, self.once
         return other
 
     def wait(self, step: int, side: str) -> float:
@@ -111,6 +112,7 @@ class Conversation:
         if names is None:
             name_variables(self.names, self.saved, Noise(saved=self._noise.saved | {UNIQUE}))
         self.made: list[Made] = []
+        self._repeated = False  # was a question asked again here?
 
     async def call(
         self,
@@ -131,7 +133,8 @@ class Conversation:
             self.made.append(made)
             return made
         exchange, seen = await self._asked(spec, step, placed, request, replica)
-        if (observe or (not judged and step in self._patience.settling)) and spec.method in SAFE_METHODS:
+        watched = (observe or (not judged and step in self._patience.settling)) and not self._patience.once
+        if watched and spec.method in SAFE_METHODS:
             exchange, seen = await self._observed(spec, step, placed, request, replica, exchange, seen)
         saved, unsaved = save_values(spec, seen, self.saved)
         problems: tuple[Problem, ...] = ()
@@ -166,7 +169,9 @@ class Conversation:
                     step, placed, request, response=result, asked=asked, ended=time.time(), seconds=now - began
                 )
                 pause = _pause(result, asked)
-                if pause is not None and now - began + pause <= LIMITED:
+                if pause is not None and pause > 2.0 and self._repeated:
+                    self._patience.once = True  # our own questions used the quota up: no use waiting, or asking again
+                elif pause is not None and now - began + pause <= LIMITED:
                     self._patience.limited += 1
                     await asyncio.sleep(pause)
                     continue
@@ -193,7 +198,7 @@ class Conversation:
         """A difference may only be late: the same question again for a few seconds, once for every way to fail."""
         assert self._judge is not None
         patience = self._patience
-        if patience.only not in (None, step):
+        if patience.only not in (None, step) or patience.once:
             return exchange, seen, problems
         place = (step, placed.side.letter)
         began = time.monotonic()
@@ -209,6 +214,7 @@ class Conversation:
                 patience.waited.add(place)
                 return exchange, seen, problems
             await asyncio.sleep(pause)
+            self._repeated = True
             pause = min(pause * 1.6, 0.5)
             asked = exchange.asked + 1
             exchange, seen = await self._asked(spec, step, placed, request, replica)
@@ -236,8 +242,11 @@ class Conversation:
         changed_at = 0.0
         while time.monotonic() - began < 5.0:
             await asyncio.sleep(0.1)
+            self._repeated = True
             newer, answered = await self._asked(spec, step, placed, request, replica)
             reference = Reference("pure", seen, self.names)
+            if self._patience.once:
+                break
             places = comparison.unexplained(answered, self.names, [reference], step)
             changes.append(frozenset(place.pattern for place in places))
             if places:

@@ -115,6 +115,8 @@ class Explorer:
     async def add_pure(self, side: Side, *, observe: bool = False) -> None:
         judged = any(len(runs) > 1 for runs in self._work.pure.values())  # with one run of each nothing is noise yet
         conversation = await self.pure_run(side, observe=observe, judged=judged)
+        if observe and self._work.patience.once:  # spoilt by watching: a quota was used up
+            conversation = await self.pure_run(side, judged=judged)
         runs = self._work.pure.setdefault((side, self._point), [])
         runs.append(as_pure(conversation))
 
