@@ -265,6 +265,8 @@ def _init(options: argparse.Namespace) -> int:
         if value is None and ask and not idle:
             shown = f" [{question.default}]" if question.default else ""
             value = input(f"{question.text}{shown}: ").strip() or None
+        if value is None and question.name == "schema" and not (path.parent / question.default).exists():
+            value = ""  # a file that is not there would only be an error later
         given[question.name] = value
     text = starter(answers_of(given))
     try:

@@ -53,6 +53,7 @@ _AGE_TEXT = re.compile(r"\b(?:a few|a|an|\d+) ?(?:moments?|seconds?|secs?|s|minu
 _AGE_NAME = re.compile(
     r"(?:^|_|(?<=[a-z]))(?:age|uptime|elapsed|ttl|remaining|expires_?in|ago)(?:_?s(?:ec(?:ond)?s?)?)?$", re.I
 )
+_SEPARATORS = re.compile(r"([-+/=])")
 _PREFIXED = re.compile(  # cus_9s6XKzkNRiz8i3
     r"([A-Za-z]{2,10}_)([0-9a-f]{10,}|(?=\w*\d)(?=\w*[A-Za-z])[0-9A-Za-z]{14,})"
 )
@@ -727,6 +728,14 @@ def token_pieces(text: str) -> Iterable[tuple[str, str]]:
 def _word_pieces(word: str) -> Iterable[tuple[str, str]]:
     if word.isdigit():
         yield "digits", word
+        return
+    parts = _SEPARATORS.split(word)
+    if len(parts) > 1 and not random_text(word):  # "thumbnails/ff71b0145450262a": each part for itself
+        for part in parts:
+            if part and _SEPARATORS.fullmatch(part):
+                yield "text", part
+            elif part:
+                yield from _word_pieces(part)
         return
     prefixed = _PREFIXED.fullmatch(word)
     if prefixed is not None and any(c.isdigit() for c in prefixed.group(2)):

@@ -20,7 +20,7 @@ from crossfade.session.options import Options, silent
 from crossfade.session.work import ScenarioWork
 
 RUNS = 10  # on each ground; a job taken by the wrong worker half the time shows in nearly all of these
-ENOUGH = 2  # failing runs beside the other version that count, where the side alone shows none
+ENOUGH = 3  # runs beside the other version that fail in one way, where the side alone shows none
 
 
 class BesideProblem(msgspec.Struct, frozen=True):
@@ -85,16 +85,18 @@ class AloneCheck:
                     await explorer.add_pure(side)
                     own.learn()
         both = [(one, 0) for one in Side]
-        failed: list[Problem] = []
+        failed: dict[tuple[int, str, str], list[Problem]] = {}
         runs = 0
         async with self._ground.clean_at(self._line, self._point, both) as environment:
             await environment.stores.checkpoint()
-            while runs < RUNS and len(failed) < ENOUGH:
+            while runs < RUNS and not any(len(same) >= ENOUGH for same in failed.values()):
                 runs += 1
-                failed.extend((await self._differs(own, environment, side))[:1])
-        if len(failed) < ENOUGH or await self._moved_on(own, side):
+                for problem in await self._differs(own, environment, side):
+                    failed.setdefault((problem.step, str(problem.check), problem.kind), []).append(problem)
+        worst = max(failed.values(), key=len, default=[])
+        if len(worst) < ENOUGH or await self._moved_on(own, side):
             return []
-        return [BesideProblem(side, self._point, work, failed[0], len(failed), runs)]
+        return [BesideProblem(side, self._point, work, worst[0], len(worst), runs)]
 
     async def _moved_on(self, own: ScenarioWork, side: Side) -> bool:
         """Is the side alone, asked once more, no longer what it was a minute ago?"""

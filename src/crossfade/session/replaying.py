@@ -125,7 +125,7 @@ def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCal
         str(made.exchange.placed.side),
         stages.get(spec.name, ""),
         request_text(made),
-        said.strip(),
+        " ".join(said.split()),
         answer_text(work.judge.alone(step, Side.STABLE)) or "",
         answer_text(work.judge.alone(step, Side.CANARY)) or "",
         tuple(problem.message for problem in made.problems),
