@@ -252,5 +252,7 @@ def test_a_connection_of_a_service_does_not_stop_a_drop(stage: Scene) -> None:
         await service.execute("begin; select * from orders")
         await stores.drop()
         service.terminate()
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            await asyncpg.connect(stores.urls["db"])
 
     stage.run(hold())

@@ -366,7 +366,8 @@ def test_a_migration_that_is_cancelled_is_killed_with_its_children(world: World)
 
 
 def test_what_a_migration_leaves_running_is_ended(world: World) -> None:
-    asyncio.run(world.migrate("setsid sleep 600 & true"))
+    asyncio.run(world.migrate("setsid sleep 617 & true"))
+    assert [] == [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "617"]]
 
 
 def test_a_migration_that_cannot_be_started_is_an_environment_error(world: World) -> None:
