@@ -159,7 +159,7 @@ class Comparison:
     def __init__(self, noise: Noise = NO_NOISE, versions: Iterable[str] = ()) -> None:
         self.noise = noise
         marks = [re.escape(version) for version in versions if len(version) >= 3 and not version.isalpha()]
-        self._version = re.compile("|".join(sorted(marks, key=len, reverse=True))) if marks else None
+        self._version = _version_pattern(marks)
 
     def unexplained(
         self, seen: Answer, names: Mapping[str, frozenset[str]], references: Sequence[Reference], step: int
@@ -388,13 +388,20 @@ class Comparison:
         if len(mine) != len(theirs):
             return False
         return all(
-            kind == other_kind
-            and (
-                text == other_text
-                or self._pieces_alike(kind, text, other_text, answer, names, reference, varying, settled)
-            )
+            self._random_alike(text, other_text, names, reference, settled)
+            if kind != other_kind
+            else text == other_text
+            or self._pieces_alike(kind, text, other_text, answer, names, reference, varying, settled)
             for (kind, text), (other_kind, other_text) in zip(mine, theirs, strict=True)
         )
+
+    def _random_alike(
+        self, mine: str, theirs: str, names: Mapping[str, frozenset[str]], reference: Reference, settled: bool
+    ) -> bool:
+        """Hex of one length, one of the two by chance without a letter."""
+        if len(mine) != len(theirs) or not _HEX.fullmatch(mine) or not _HEX.fullmatch(theirs):
+            return False
+        return self._ids_alike(mine, theirs, names, reference.names, fresh=not settled)
 
     def _pieces_alike(
         self,
@@ -708,6 +715,14 @@ def value_at(answer: Answer, path: str) -> Any:
         if value is MISSING:
             return MISSING
     return value
+
+
+def _version_pattern(marks: Sequence[str]) -> re.Pattern[str] | None:
+    """The version strings where they stand for themselves, not as part of a longer number."""
+    if not marks:
+        return None
+    longest_first = "|".join(sorted(marks, key=len, reverse=True))
+    return re.compile(rf"(?<![0-9.])(?:{longest_first})(?![0-9A-Za-z]|\.[0-9])")
 
 
 def token_pieces(text: str) -> Iterable[tuple[str, str]]:
