@@ -9,7 +9,6 @@ import msgspec
 from crossfade.model.history import Exchange, Response
 
 COMPARED_HEADERS = ("location",)
-REFUSED = frozenset({401, 402, 403, 404, 405, 406, 409, 410, 412, 415, 422, 423, 426, 428, 451, 400})
 WAIT_AND_RETRY = 429
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 
-from crossfade.model.ramp import Side
-
 
 class Verdict(enum.StrEnum):
     SAFE = "safe"
@@ -243,7 +241,3 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     run: str = ""  # id of the stored run
     environment: dict[str, Any] = {}
-
-
-def side_name(side: Side | str) -> str:
-    return str(side)

@@ -17,6 +17,7 @@ from crossfade.engine.timeline import Timeline
 from crossfade.model.history import Placed, Word
 from crossfade.model.ramp import Side
 from crossfade.model.report import Blame, Check
+from crossfade.model.template import names, names_in
 from crossfade.session.calling import LATE, Conversation, Made, Patience
 from crossfade.session.environment import Environment, Ground, Journey
 from crossfade.session.exploring import Explorer, Trouble
@@ -180,8 +181,6 @@ class Replayer:
         if suspect.step >= len(steps):
             return tuple(range(len(steps)))
         wanted = {literal.step for cause in suspect.patterns[:1] for literal in cause} | {suspect.step}
-        from crossfade.model.template import names, names_in
-
         todo = list(wanted)
         while todo:
             step = steps[todo.pop()]

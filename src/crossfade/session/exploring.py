@@ -22,6 +22,7 @@ from crossfade.engine.routings import (
     sampled_words,
 )
 from crossfade.engine.states import state_key
+from crossfade.engine.timeline import live_sides, rollback_stages
 from crossfade.model.events import Noted, Progress
 from crossfade.model.expression import evaluated
 from crossfade.model.history import Delta, Placed
@@ -531,8 +532,6 @@ def _live(work: ScenarioWork, step: int, point: int) -> tuple[Side, ...]:
     """The sides that can serve a step at a point at all."""
     service = work.scenario.steps[step].service
     on_ramp = work.contract.service(service).on_ramp
-    from crossfade.engine.timeline import live_sides, rollback_stages
-
     sides: set[Side] = set()
     for stage in work.line.stages_at(point):
         sides |= set(live_sides(work.contract, stage)[service])

@@ -19,7 +19,6 @@ class Options(msgspec.Struct, frozen=True):
     merge: str = "auto"
     seed: int = 1
     only: tuple[str, ...] = ()
-    keep: bool = False
 
 
 def silent(event: Event) -> None:

@@ -14,17 +14,18 @@ import msgspec
 from crossfade.engine.judge import Problem
 from crossfade.engine.timeline import Timeline, timeline
 from crossfade.errors import UsageError
-from crossfade.formats.openapi import read_openapi
-from crossfade.model.api import ApiDescription
 from crossfade.model.contract import Contract
 from crossfade.model.events import Noted, Started
 from crossfade.model.history import Placed
 from crossfade.model.ramp import Side
 from crossfade.model.report import Finding, Report
+from crossfade.session.calling import Made
 from crossfade.session.confirming import Replayed, Replayer
+from crossfade.session.descriptions import descriptions_of
 from crossfade.session.environment import Ground
 from crossfade.session.exploring import Explorer, Trouble
 from crossfade.session.options import Hear, Options
+from crossfade.session.telling import answer_text, body_text, request_text
 from crossfade.session.work import ScenarioWork
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
 from crossfade.world.servers import open_servers
@@ -63,7 +64,7 @@ async def replay_finding(contract: Contract, report: Report, finding: Finding, h
     line = timeline(contract, starts)
     async with _ground(contract, hear) as ground:
         ground.starts_change_data = set(starts)
-        work = ScenarioWork(contract, line, index, _descriptions(contract))
+        work = ScenarioWork(contract, line, index, descriptions_of(contract, lambda text: hear(Noted(text))))
         points = {point for point, _ in witness.routing if point >= 0}
         if not points or max(points) >= len(line.points):
             raise UsageError("the ramp is not what it was", hint="run the contract again")
@@ -107,11 +108,7 @@ def _told(problem: Problem, finding: Finding) -> bool:
     return not problem.kind.startswith(("lost ", "emptied ")) or problem.message in finding.message
 
 
-def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCall:
-    from crossfade.session.calling import Made
-    from crossfade.session.telling import answer_text, body_text, request_text
-
-    assert isinstance(made, Made)
+def _call(work: ScenarioWork, made: Made, stages: dict[str, str]) -> ReplayCall:
     step = made.exchange.step
     spec = work.scenario.steps[step]
     seen = made.answer
@@ -130,15 +127,6 @@ def _call(work: ScenarioWork, made: object, stages: dict[str, str]) -> ReplayCal
         answer_text(work.judge.alone(step, Side.CANARY)) or "",
         tuple(problem.message for problem in made.problems),
     )
-
-
-def _descriptions(contract: Contract) -> dict[tuple[str, Side], ApiDescription | None]:
-    found: dict[tuple[str, Side], ApiDescription | None] = {}
-    for service in contract.services:
-        for side in Side:
-            path = service.instance(side).openapi if side is Side.STABLE or service.on_ramp else None
-            found[service.name, side] = read_openapi(Path(contract.folder) / path, path) if path else None
-    return found
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +20,6 @@ from crossfade.engine.timeline import (
     timeline,
 )
 from crossfade.errors import CrossfadeError, EnvironmentFailed
-from crossfade.formats.openapi import read_openapi
-from crossfade.model.api import ApiDescription
 from crossfade.model.contract import Contract
 from crossfade.model.events import FindingMade, Finished, Noted, PlanMade, Started, Suspected
 from crossfade.model.history import Delta
@@ -29,6 +27,7 @@ from crossfade.model.ramp import Side
 from crossfade.model.report import Report
 from crossfade.session.alone import AloneCheck
 from crossfade.session.confirming import ATTEMPTS, Confirmed, Replayer
+from crossfade.session.descriptions import descriptions_of
 from crossfade.session.environment import Environment, Ground, broken_migration
 from crossfade.session.exploring import (
     MOST_ENTRIES,
@@ -44,6 +43,7 @@ from crossfade.session.stored import keep_logs
 from crossfade.session.telling import Telling
 from crossfade.session.work import NodeState, ScenarioWork, migration_problem
 from crossfade.world.carry import NotCarried, carry
+from crossfade.world.folder import copy_folder
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
 from crossfade.world.migrations import MigrationFailed
 from crossfade.world.servers import open_servers
@@ -89,7 +89,7 @@ class _Running:
     async def whole(self) -> None:
         for line in await clean(lambda text: self.hear(Noted(text))):
             self.hear(Noted(f"left by an earlier run: {line}"))
-        self._descriptions = self._read_descriptions()
+        self._descriptions = descriptions_of(self.contract, lambda text: self.hear(Noted(text)))
         self._plan()
         ledger = Ledger(self.run_id)
         work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{self.run_id}-"))
@@ -112,17 +112,6 @@ class _Running:
     def _plan(self) -> None:
         self.telling.plan = plan(self.contract, self.line)
         self.hear(PlanMade(self.telling.plan))
-
-    def _read_descriptions(self) -> Mapping[tuple[str, Side], ApiDescription | None]:
-        found: dict[tuple[str, Side], ApiDescription | None] = {}
-        for service in self.contract.services:
-            for side in Side:
-                path = service.instance(side).openapi if side is Side.STABLE or service.on_ramp else None
-                description = read_openapi(Path(self.contract.folder) / path, path) if path else None
-                found[service.name, side] = description
-                for note in description.notes if description else ():
-                    self.hear(Noted(note))
-        return found
 
     async def _with_servers(self, ledger: Ledger, work: Path, logs: Path) -> None:
         self.hear(Started("starting databases", "1"))
@@ -495,8 +484,6 @@ class _Running:
                 return
             folder = self.ground.work / "migrating"
             if not folder.exists():
-                from crossfade.world.folder import copy_folder
-
                 await asyncio.to_thread(copy_folder, Path(self.contract.folder), folder)
             await self.ground.migrate(stage, stores, folder)
 
@@ -562,6 +549,3 @@ def _may_be_memory(work: ScenarioWork, key: tuple[int, str]) -> bool:
         if 1 < len(set(values)) < len(values):
             return True
     return False
-
-
-__all__ = ["run_contract"]
