@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from crossfade.engine.timeline import Timeline, first_canary_stage
 from crossfade.errors import EnvironmentFailed
@@ -19,6 +18,7 @@ from crossfade.model.history import Failure, Placed, Request, Response
 from crossfade.model.ramp import Side, Stage
 from crossfade.world.commands import PYTHON
 from crossfade.world.driver import Client
+from crossfade.world.finishing import finished, in_thread
 from crossfade.world.folder import copy_folder
 from crossfade.world.ledger import Ledger, remove_folder
 from crossfade.world.migrations import MigrationFailed, run_command
@@ -81,8 +81,8 @@ class Environment:
         """Every instance anew, in a fresh copy of the contract's folder: nothing kept in memory or files remains."""
         sides = sorted({(side, replica) for _, side, replica in self.instances})
         await self.stop()
-        await asyncio.to_thread(remove_folder, self.folder)
-        await asyncio.to_thread(copy_folder, Path(self._ground.contract.folder), self.folder)
+        await in_thread(remove_folder, self.folder)
+        await in_thread(copy_folder, Path(self._ground.contract.folder), self.folder)
         for side, replica in sides:
             await self.start(side, replica)
 
@@ -118,7 +118,7 @@ class Environment:
         await self.stop()
         with contextlib.suppress(EnvironmentFailed):
             await self.stores.drop()
-        await asyncio.to_thread(remove_folder, self.folder)
+        await in_thread(remove_folder, self.folder)
 
 
 class Ground:
@@ -144,7 +144,7 @@ class Ground:
         self._number += 1
         name = f"{label}{self._number}"
         folder = self.work / "environments" / name
-        await asyncio.to_thread(copy_folder, Path(self.contract.folder), folder)
+        await in_thread(copy_folder, Path(self.contract.folder), folder)
         stores = await self.servers.create(name, template)
         return Environment(self, name, stores, folder)
 
@@ -154,7 +154,7 @@ class Ground:
         try:
             yield environment
         finally:
-            await _unhurried(environment.close())
+            await finished(environment.close())
 
     async def migrate(self, stage: Stage, stores: Stores, folder: Path) -> None:
         migration = stage.migration
@@ -261,22 +261,6 @@ def broken_migration(stage: Stage, problem: MigrationFailed) -> EnvironmentFaile
         where=where,
         hint=problem.message,
     )
-
-
-async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
-    """Finishes cleaning up although the task is being cancelled."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as problem:
-            cancelled = problem
-        except Exception:
-            break
-    if cancelled is not None:
-        raise cancelled
-    task.result()
 
 
 def _without_address(response: Response, service: str, port: int) -> Response:

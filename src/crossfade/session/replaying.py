@@ -3,7 +3,6 @@ alone answers now."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator
@@ -27,6 +26,7 @@ from crossfade.session.exploring import Explorer, Trouble
 from crossfade.session.options import Hear, Options
 from crossfade.session.telling import answer_text, body_text, request_text
 from crossfade.session.work import ScenarioWork
+from crossfade.world.finishing import in_thread
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
 from crossfade.world.servers import open_servers
 
@@ -134,7 +134,7 @@ async def _ground(contract: Contract, hear: Hear) -> AsyncIterator[Ground]:
     await clean(lambda text: hear(Noted(text)))
     run_id = new_run_id()
     ledger = Ledger(run_id)
-    work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{run_id}-"))
+    work = Path(tempfile.mkdtemp(prefix=f"crossfade-{run_id}-"))
     try:
         ledger.add_directory(work)
         work.chmod(0o755)
@@ -145,6 +145,6 @@ async def _ground(contract: Contract, hear: Hear) -> AsyncIterator[Ground]:
         ) as servers:
             yield Ground(contract, servers, ledger, run_id, work, logs)
     finally:
-        await asyncio.to_thread(remove_folder, work)
+        await in_thread(remove_folder, work)
         ledger.remove_directory(work)
         ledger.close()

@@ -43,6 +43,7 @@ from crossfade.session.stored import keep_logs
 from crossfade.session.telling import Telling
 from crossfade.session.work import NodeState, ScenarioWork, migration_problem
 from crossfade.world.carry import NotCarried, carry
+from crossfade.world.finishing import in_thread
 from crossfade.world.folder import copy_folder
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
 from crossfade.world.migrations import MigrationFailed
@@ -92,7 +93,7 @@ class _Running:
         self._descriptions = descriptions_of(self.contract, lambda text: self.hear(Noted(text)))
         self._plan()
         ledger = Ledger(self.run_id)
-        work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"crossfade-{self.run_id}-"))
+        work = Path(tempfile.mkdtemp(prefix=f"crossfade-{self.run_id}-"))
         logs = work / "logs"
         try:
             ledger.add_directory(work)
@@ -100,12 +101,12 @@ class _Running:
             logs.mkdir()
             await self._with_servers(ledger, work, logs)
         except EnvironmentFailed as problem:
-            kept = await asyncio.to_thread(keep_logs, logs, self.run_id)
+            kept = await in_thread(keep_logs, logs, self.run_id)
             problem.hint = problem.hint.replace(str(logs), str(kept)) if kept else problem.hint
             raise
         finally:
-            await asyncio.to_thread(keep_logs, logs, self.run_id)
-            await asyncio.to_thread(remove_folder, work)
+            await in_thread(keep_logs, logs, self.run_id)
+            await in_thread(remove_folder, work)
             ledger.remove_directory(work)
             ledger.close()
 
@@ -484,7 +485,7 @@ class _Running:
                 return
             folder = self.ground.work / "migrating"
             if not folder.exists():
-                await asyncio.to_thread(copy_folder, Path(self.contract.folder), folder)
+                await in_thread(copy_folder, Path(self.contract.folder), folder)
             await self.ground.migrate(stage, stores, folder)
 
         return migrate

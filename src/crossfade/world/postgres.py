@@ -25,6 +25,7 @@ from crossfade.errors import ContractError, EnvironmentFailed
 from crossfade.world import children, undo
 from crossfade.world.children import Ledger
 from crossfade.world.database import CONNECT_TIMEOUT, Note
+from crossfade.world.finishing import finished, in_thread
 
 READY_TIMEOUT = 60.0
 ROOM_IN_MEMORY = 512 * 1024 * 1024
@@ -182,7 +183,7 @@ class PostgresServer:
             await children.end(self._process, signal.SIGQUIT, 3)
             self._ledger.remove_process(self._process.pid)
         if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, True)
+            await in_thread(shutil.rmtree, self._folder, True)
             self._ledger.remove_directory(self._folder)
 
 
@@ -217,8 +218,8 @@ async def attach(name: str, url: str, ledger: Ledger, note: Note) -> PostgresSer
 
 async def launch(wanted: str | None, work: Path, logs: Path, ledger: Ledger, note: Note) -> PostgresServer:
     """Starts a server of our own and waits until it answers."""
-    binaries = await asyncio.to_thread(find_binaries, wanted, note)
-    home = await asyncio.to_thread(children.reachable_copy, binaries.folder.parent)
+    binaries = await in_thread(find_binaries, wanted, note)
+    home = await in_thread(children.reachable_copy, binaries.folder.parent)
     folder = binaries.folder if home == binaries.folder.parent else home / binaries.folder.name
     template = await _initialised(folder, binaries.version, ledger)
     place = _place(work)
@@ -227,14 +228,14 @@ async def launch(wanted: str | None, work: Path, logs: Path, ledger: Ledger, not
     server._folder = place
     server.clone_options = _clone_options(binaries.version)
     try:
-        await asyncio.to_thread(_copy_data, template, place / "data")
-        await asyncio.to_thread(children.give, place)
+        await in_thread(_copy_data, template, place / "data")
+        await in_thread(children.give, place)
         for attempt in range(3):
             if await _started(server, folder, place, logs / f"postgres-{binaries.major}.log", last=attempt == 2):
                 return server
         raise AssertionError("not reached")
     except BaseException:
-        await server.close()
+        await finished(server.close())
         raise
 
 
@@ -291,11 +292,11 @@ async def _initialised(folder: Path, version: str, ledger: Ledger) -> Path:
                 if nameless
                 else "",
             )
-        return await asyncio.to_thread(_keep, build / "data", kept)
+        return await in_thread(_keep, build / "data", kept)
     except OSError as problem:
         raise EnvironmentFailed(f"PostgreSQL cannot be prepared: {problem}") from None
     finally:
-        await asyncio.to_thread(shutil.rmtree, build, True)
+        await in_thread(shutil.rmtree, build, True)
         ledger.remove_directory(build)
 
 

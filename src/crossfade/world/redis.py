@@ -28,6 +28,7 @@ from crossfade.errors import EnvironmentFailed
 from crossfade.model.history import KeyChange
 from crossfade.world import children
 from crossfade.world.children import Ledger
+from crossfade.world.finishing import finished, in_thread
 
 READY_TIMEOUT = 20.0
 SAME_MOMENT = 1500  # milliseconds within which two expiries of a key count as the same
@@ -82,7 +83,7 @@ class RedisServer:
             await children.end(self._process, signal.SIGKILL, 3)  # it has nothing to save
             self._ledger.remove_process(self._process.pid)
         if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, True)
+            await in_thread(shutil.rmtree, self._folder, True)
             self._ledger.remove_directory(self._folder)
 
 
@@ -232,16 +233,16 @@ async def attach(name: str, url: str, ledger: Ledger) -> RedisServer:
 
 async def launch(work: Path, logs: Path, ledger: Ledger) -> RedisServer:
     """Starts a server of our own that keeps nothing on disk, and waits until it answers."""
-    binary = await asyncio.to_thread(_reachable_binary)
+    binary = await in_thread(_reachable_binary)
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="crossfade-redis-", dir=memory if memory.is_dir() else None))
     ledger.add_directory(folder)
-    await asyncio.to_thread(children.give, folder)
     log = logs / "redis.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     server = RedisServer("", "", (0,), ledger)
     server._folder = folder
     try:
+        await in_thread(children.give, folder)
         for _ in range(3):
             port = children.free_port()
             arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -255,7 +256,7 @@ async def launch(work: Path, logs: Path, ledger: Ledger) -> RedisServer:
             ledger.remove_process(process.pid)
         raise EnvironmentFailed(f"{binary.name} did not start", where=str(log))
     except BaseException:
-        await server.close()
+        await finished(server.close())
         raise
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from crossfade.errors import ContractError, CrossfadeError
 from crossfade.model.contract import Database
 from crossfade.world import postgres, redis
 from crossfade.world.children import Ledger
 from crossfade.world.database import PostgresDatabase
+from crossfade.world.finishing import finished
 from crossfade.world.migrations import MigrationFailed
 from crossfade.world.postgres import PostgresServer
 from crossfade.world.redis import RedisServer, Snapshot
@@ -42,7 +42,7 @@ async def open_servers(
         await servers._open(work, logs, ledger)
         yield servers
     finally:
-        await _unhurried(servers._close())
+        await finished(servers._close())
 
 
 class Servers:
@@ -206,13 +206,3 @@ def _read(folder: Path, path: str, database: Database) -> str:
         raise ContractError(f"the schema file `{path}` cannot be read: {problem.strerror}", where=where) from None
     except UnicodeDecodeError:
         raise ContractError(f"the schema file `{path}` is not UTF-8", where=where) from None
-
-
-async def _unhurried(work: Coroutine[Any, Any, None]) -> None:
-    """Finishes `work` even if this task is cancelled meanwhile; the cancellation comes after it."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=30)
-        raise
