@@ -48,8 +48,9 @@ class Service(msgspec.Struct, frozen=True):
 
 
 class Database(msgspec.Struct, frozen=True):
-    """A store. `kind` is "postgres" or "redis"; `version` the wanted major version ("18") or None; `schema` the SQL
-    files loaded before the ramp; `url` a running server Crossfade may make databases of its own on."""
+    """A store. `kind` is "postgres", "redis" or "mysql" (a running server only: `url`); `version` the wanted major version
+    ("18") or None; `schema` the SQL files loaded before the ramp; `url` a running server Crossfade may make databases of
+    its own on (MySQL: the database itself, which is used as it is)."""
 
     name: str
     kind: str
@@ -144,6 +145,24 @@ class Change(msgspec.Struct, frozen=True):
     position: Position | None = None
 
 
+class StepName(msgspec.Struct, frozen=True):
+    """A step of a scenario, or (`scenario` "") the migration of the stage `step`."""
+
+    scenario: str
+    step: str
+    position: Position | None = None
+
+
+class Race(msgspec.Struct, frozen=True):
+    """`races:` - what is done at the same time. `setup` is a scenario that runs first (its variables can be used), None:
+    the steps before the first of `together` in its own scenario. Two of `together`, in any order of sides."""
+
+    name: str
+    together: tuple[StepName, ...]
+    setup: str | None = None
+    position: Position | None = None
+
+
 class Contract(msgspec.Struct, frozen=True):
     """The whole document. `file` is its absolute path, `folder` the absolute folder everything is relative to."""
 
@@ -158,6 +177,7 @@ class Contract(msgspec.Struct, frozen=True):
     rules: tuple[BehaviourRule, ...] = ()
     state: tuple[StateRule, ...] = ()
     changes: tuple[Change, ...] = ()
+    races: tuple[Race, ...] = ()
 
     def service(self, name: str) -> Service:
         return next(service for service in self.services if service.name == name)

@@ -36,6 +36,8 @@ class Check(enum.StrEnum):
     STATE = "state"
     MIGRATION = "migration"
     RESTART = "restart"
+    SQL = "sql"
+    RACE = "race"
 
 
 class Severity(enum.StrEnum):
@@ -110,6 +112,72 @@ class Witness(msgspec.Struct, frozen=True):
     between_replicas: tuple[str, ...] = ()
 
 
+class RaceLane(msgspec.Struct, frozen=True):
+    """One of the two that ran at the same time: a call on one side, or a migration (`side` "": it is no service).
+    `answer` is what it got back, as text ("200 {...}")."""
+
+    title: str  # "withdraw on stable 1.2.3"
+    step: str
+    operation: str
+    side: str
+    version: str
+    request: str
+    answer: str = ""
+
+
+class RaceTurn(msgspec.Struct, frozen=True):
+    """One turn of the schedule, in the order granted. `lane` counts from 0; `store` is the name of the database in the
+    contract; `text` the statement with its values filled in as far as they are known; `result` what the store said
+    ("UPDATE 1", "1 row: 100"); `waited_for` the lane whose lock it waited for (-1: none); `granted` the number of the
+    turn after which it got the lock (-1)."""
+
+    number: int
+    lane: int
+    store: str
+    text: str
+    result: str = ""
+    error: str = ""
+    waited_for: int = -1
+    granted: int = -1
+
+
+class SerialOutcome(msgspec.Struct, frozen=True):
+    """What one after the other gives. `order` holds lanes; `answers` one text per lane ("" for one left out), `state` the
+    rows and keys as text, those that differ from what the race left."""
+
+    order: tuple[int, ...]
+    answers: tuple[str, ...]
+    state: tuple[str, ...] = ()
+
+
+class RaceShown(msgspec.Struct, frozen=True):
+    """A race as it happened. `method` is explorer (a schedule, replayed exactly) or stampede (both at once, by luck:
+    `failures` of `trials`). `schedule` are the decisions, one lane per turn; `preemptions` how often a lane was stopped
+    though it could have gone on; `found_at` the number of the schedule that showed it first, of `schedules` run at
+    preemption bound `bound`. `kind`: lost (no serial order explains the outcome), deadlock, refused (an error that no
+    serial order gives), stuck. `state` is what the race left behind, row for row beside `serial[].state`. `setup` are the
+    calls made before, as text. `machine` is the form for `crossfade replay`."""
+
+    method: str
+    kind: str
+    lanes: tuple[RaceLane, ...]
+    turns: tuple[RaceTurn, ...]
+    state: tuple[str, ...]
+    serial: tuple[SerialOutcome, ...]
+    setup: tuple[str, ...] = ()
+    schedule: tuple[int, ...] = ()
+    preemptions: int = 0
+    found_at: int = 0
+    schedules: int = 0
+    bound: int = 0
+    trials: int = 0
+    failures: int = 0
+    replays: int = 0
+    attempts: int = 0
+    pure: dict[str, str] = {}  # side -> "clean: all 6 schedules are serial", what the same pair did on one side alone
+    machine: dict[str, Any] = {}
+
+
 class Finding(msgspec.Struct, frozen=True):
     """`id` is a fingerprint: the same fault gets the same id in every run. `rule` is the catalogue entry
     (kebab-case, `crossfade explain RULE`), `scenarios` all scenarios that meet it (`scenario` is the first)."""
@@ -133,6 +201,7 @@ class Finding(msgspec.Struct, frozen=True):
     replay: str = ""  # the command
     between_replicas: bool = False
     rollback_only: bool = False
+    race: RaceShown | None = None
     seen_after_calls: int = 0  # calls the run had made when this was first suspected
 
 
@@ -174,6 +243,24 @@ class ScenarioExercised(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
+class RaceExercised(msgspec.Struct, frozen=True):
+    """What was tried of one pair of calls at one point of the ramp. `name` is the race's name in the contract, or
+    "withdraw with deposit"; `schedules` and `trials` (stampede) over all `assignments` of sides ("stable canary"); `bound`
+    the preemption bound that was finished for all of them (-1: none); `guarantee` says in one line what was covered."""
+
+    name: str
+    scenario: str
+    operations: tuple[str, ...]
+    stage: str
+    assignments: tuple[str, ...]
+    schedules: int
+    trials: int
+    bound: int
+    guarantee: str
+    declared: bool = False
+    seconds: float = 0.0
+
+
 class Routings(msgspec.Struct, frozen=True):
     possible: int
     explored: int
@@ -185,6 +272,8 @@ class Exercised(msgspec.Struct, frozen=True):
     routings: Routings
     calls: int
     guarantee: str
+    races: tuple[RaceExercised, ...] = ()
+    schedules: int = 0
 
 
 class RampStage(msgspec.Struct, frozen=True):
