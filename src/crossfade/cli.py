@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,8 +40,11 @@ COMMAND_EXAMPLES = {
         "run                                   the contract ramp.yaml in this folder",
         "run ramp.yaml --report out/ --budget 10m",
         "run ramp.yaml --scenario 'an order can be read back'",
+        "run ramp.yaml --races declared        of calls at the same time, only those under `races:`",
+        "run ramp.yaml --stampede 500          each pair 500 times at the same instant, then in every order",
+        "run ramp.yaml --races off             one call after the other",
     ),
-    "plan": ("plan ramp.yaml",),
+    "plan": ("plan ramp.yaml", "plan ramp.yaml --races off"),
     "init": (
         "init                                  asks, then writes ramp.yaml",
         "init --yes --service shop --stable-version 2.3.0 --canary-version 2.4.0 --output ramp.yaml",
@@ -98,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = _command(commands, "plan", "print the numbered plan and its size; starts nothing", _plan)
     plan.add_argument("contract", nargs="?", default="ramp.yaml")
+    _races_option(plan)
 
     init = _command(commands, "init", "write a commented starter contract that runs", _init)
     init.add_argument("--output", default="ramp.yaml", metavar="FILE", help="where to write it (default: ramp.yaml)")
@@ -150,8 +155,40 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="tell routings apart by the state they reach: when time demands it (auto), always, never",
     )
+    _races_option(parser)
+    parser.add_argument(
+        "--stampede",
+        type=_count,
+        default=20,
+        metavar="N",
+        help="fire each pair N times at the same instant before orders are tried one by one; 0: never (default: 20)",
+    )
+    parser.add_argument(
+        "--bound",
+        type=int,
+        choices=range(4),
+        default=2,
+        metavar="N",
+        help="try every order of a pair's turns in which a call is interrupted at most N times, 0 to 3 (default: 2)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides every draw where not all can be run (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress, only findings and the verdict")
+
+
+def _races_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--races",
+        choices=("auto", "declared", "off"),
+        default="auto",
+        help="calls at the same time: those under `races:` and pairs whose reads and writes meet (auto), only those "
+        "under `races:` (declared), none",
+    )
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,7}", text) or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"`{text}` is no count; write a number from 0 to 1000000")
+    return int(text)
 
 
 def _duration(text: str) -> float:
@@ -194,7 +231,15 @@ def _run(options: argparse.Namespace) -> int:
     if folder is not None:
         _writable(folder)
     terminal = Terminal(sys.stdout, _Silent() if options.quiet else sys.stderr)
-    settings = Options(options.budget, options.merge, options.seed, tuple(options.scenario))
+    settings = Options(
+        options.budget,
+        options.merge,
+        options.seed,
+        tuple(options.scenario),
+        races=options.races,
+        stampede=options.stampede,
+        bound=options.bound,
+    )
     report = _until_done(run_contract(contract, settings, terminal.hear))
     store(report)
     if folder is not None:
@@ -240,7 +285,7 @@ def _plan(options: argparse.Namespace) -> int:
     from crossfade.report.terminal import Terminal
 
     contract = read_contract(options.contract)
-    Terminal(sys.stdout, sys.stderr).hear(PlanMade(plan(contract, timeline(contract))))
+    Terminal(sys.stdout, sys.stderr).hear(PlanMade(plan(contract, timeline(contract), options.races)))
     return EXIT_SAFE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,13 @@ from crossfade.engine.timeline import (
     Point,
     Walk,
     first_canary_stage,
+    mixed_stages,
     plan,
     rollback_stages,
     stable_lives_until,
     timeline,
 )
-from crossfade.model.contract import Contract
+from crossfade.model.contract import Contract, Database, Race, Scenario, StepName
 from crossfade.model.history import Placed
 
 
@@ -172,3 +174,65 @@ def test_the_plan_numbers_its_lines_and_says_the_size() -> None:
     assert ["from half (50%), data at before"] == [line.text for line in lines if line.number == "3.1"]
     assert [line.number.count(".") for line in lines] == [line.depth for line in lines]
     assert len({line.number for line in lines}) == len(lines)
+
+
+def raced(made: Contract, *races: Race) -> Contract:
+    return msgspec.structs.replace(made, races=races)
+
+
+def race_lines(made: Contract, *how: str) -> list[str]:
+    """The lines of the plan between the routings and the replays, with their numbers."""
+    lines = plan(made, timeline(made), *how)
+    first = next(at for at, line in enumerate(lines) if line.text == "make every routing of every scenario happen")
+    return [f"{line.number} {line.text}" for line in lines[first + 2 :]]
+
+
+WRITES = Race("two writes", (StepName("scenario", "call0"), StepName("scenario", "call1")))
+FILLS = Race("a write meanwhile", (StepName("", "fill"), StepName("scenario", "call0")), setup="scenario")
+MEETING = "pairs of calls whose reads and writes meet are tried together where both sides serve"
+REPLAY = "replay every failure three times from clean state, then judge"
+
+
+def test_the_plan_lists_the_declared_races_first_and_says_where_pairs_are_tried() -> None:
+    ramp = [stage("before", 0), stage("fill", 0, True), stage("third", 0.3), stage("most", 0.7), stage("all", 1)]
+    made = raced(contract(ramp, [step("call0"), step("call1")]), WRITES, FILLS)
+    declared = [
+        "5 races: two calls at the same time",
+        "5.1 two writes: `call0` with `call1`",
+        "5.2 a write meanwhile: `call0` while `fill` is running, after `scenario`",
+    ]
+    assert (2, 3) == mixed_stages(made)
+    assert [*declared, f"5.3 {MEETING}: third, most", f"6 {REPLAY}"] == race_lines(made)
+    assert [*declared, f"6 {REPLAY}"] == race_lines(made, "declared")
+    assert ["5 no races: no calls at the same time", f"6 {REPLAY}"] == race_lines(made, "off")
+
+
+def test_where_no_stage_is_mixed_only_a_migration_can_be_raced() -> None:
+    made = contract([stage("before", 0), stage("fill", 0, True), stage("all", 1)], [step("call0"), step("call1")])
+    assert [f"5 {REPLAY}"] == race_lines(made)
+    assert [
+        "5 races: two calls at the same time",
+        "5.1 two writes: `call0` with `call1` (not tried: at no stage do both sides serve)",
+        "5.2 a write meanwhile: `call0` while `fill` is running, after `scenario`",
+        f"6 {REPLAY}",
+    ] == race_lines(raced(made, WRITES, FILLS))
+
+
+def test_a_service_that_is_mixed_makes_its_stage_mixed() -> None:
+    both = ("orders", "shop")
+    ramp = [stage("a", {"orders": 0, "shop": 1}), stage("b", {"orders": 0.5, "shop": 1}), stage("c", 1)]
+    assert (1,) == mixed_stages(contract(ramp, [step("x"), step("y", service="shop")], services=both))
+
+
+def test_a_step_that_several_scenarios_have_is_told_with_its_own() -> None:
+    made = contract([stage("half", 0.5)], [step("call0"), step("call1")])
+    other = Scenario("other", (step("call0"),))
+    made = raced(msgspec.structs.replace(made, scenarios=(*made.scenarios, other)), WRITES)
+    assert "5.1 two writes: `scenario/call0` with `call1`" in race_lines(made)
+
+
+def test_the_plan_says_that_a_mysql_is_used_as_it_is() -> None:
+    made = contract([stage("half", 0.5)], [step("call0")])
+    made = msgspec.structs.replace(made, databases=(Database("legacy", "mysql", url="mysql://a:secret@b/c"),))
+    said = [line.text for line in plan(made, timeline(made)) if line.number == "1.1"]
+    assert ["database legacy: MySQL, used as it is (nothing in it is reset)"] == said

@@ -46,4 +46,4 @@ def test_the_screen_is_exactly_this(case: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(CASES) >= 90
+    assert len(CASES) >= 105

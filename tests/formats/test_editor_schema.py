@@ -40,6 +40,8 @@ def test_it_accepts_the_contracts_of_the_project(path: Path) -> None:
         ("phase: expand", "phase: expnd"),
         ("    steps:", "    steps: []\n    other:"),
         ("stickiness: cookie sid", "stickiness: cookie"),
+        ("together: [create, ", "together: [create, create, "),
+        ("setup: read", "given: read"),
     ],
 )
 def test_it_sees_mistakes_while_typing(old: str, new: str) -> None:

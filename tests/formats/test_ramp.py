@@ -10,7 +10,7 @@ import pytest
 
 from crossfade.errors import ContractError
 from crossfade.formats.ramp import read_contract
-from crossfade.model.contract import Contract, OperationPattern, Step
+from crossfade.model.contract import Contract, OperationPattern, Race, Step
 from crossfade.model.ramp import Phase, Position, Stickiness
 
 SERVICES = """
@@ -220,6 +220,125 @@ changes:
         ("body.items[].price", "1.3.0"),
         ("header.etag", None),
     ]
+
+
+STEPS = """
+scenarios:
+  - name: open an account
+    steps:
+      - { step: open, call: POST /accounts, save: { id: body.id } }
+  - name: money out
+    steps:
+      - { step: open, call: POST /accounts, save: { id: body.id } }
+      - { step: withdraw, call: "POST /accounts/${id}/withdrawals", json: { amount: 30, key: "${unique}" } }
+      - { call: "GET /accounts/${id}" }
+  - name: cards
+    steps:
+      - { step: card, call: POST /cards, save: { card: body.id } }
+      - { step: block, call: "DELETE /cards/${card}" }
+"""
+FILLED = """
+ramp:
+  - stage: before
+  - { stage: fill, phase: backfill, run: "python fill.py" }
+  - { stage: all, weight: 100% }
+"""
+
+
+def race(written: str) -> tuple[Race, Contract]:
+    contract = read(f"{SERVICES}{FILLED}{STEPS}races:\n  - {written}\n")
+    return contract.races[0], contract
+
+
+def named(race: Race) -> list[tuple[str, str]]:
+    return [(one.scenario, one.step) for one in race.together]
+
+
+def test_a_race_prepared_by_a_scenario(folder: Path) -> None:
+    found, contract = race("{ name: two withdrawals, setup: open an account, together: [withdraw, withdraw] }")
+    assert ("two withdrawals", "open an account") == (found.name, found.setup)
+    assert [("money out", "withdraw")] * 2 == named(found)
+    assert contract.scenarios[0].steps == contract.before(found)
+    assert contract.scenarios[1].steps[1] == contract.step(found.together[0])
+    line = (folder / "ramp.yaml").read_text().splitlines()[-1]
+    assert [line.index("[withdraw") + 2, line.index(", withdraw]") + 3] == [
+        one.position.column for one in found.together if one.position
+    ]
+
+
+def test_a_race_without_a_setup_is_prepared_by_the_steps_before_it_in_its_own_scenario(folder: Path) -> None:
+    found, contract = race("{ name: a, together: [withdraw, 'GET /accounts/${id}'] }")
+    assert None is found.setup
+    assert [("money out", "withdraw"), ("money out", "GET /accounts/${id}")] == named(found)
+    assert contract.scenarios[1].steps[:1] == contract.before(found)
+
+
+def test_a_race_of_two_scenarios_is_prepared_by_both(folder: Path) -> None:
+    found, contract = race("{ name: a, together: [block, withdraw] }")
+    assert [("cards", "block"), ("money out", "withdraw")] == named(found)
+    assert (contract.scenarios[2].steps[0], contract.scenarios[1].steps[0]) == contract.before(found)
+
+
+def test_a_first_step_needs_no_preparation(folder: Path) -> None:
+    found, contract = race("{ name: a, together: [card, cards/card] }")
+    assert [("cards", "card")] * 2 == named(found)
+    assert () == contract.before(found)
+
+
+@pytest.mark.parametrize("written", ["money out/open", "money out / open", "'money out/open'"])
+def test_a_step_is_named_with_its_scenario_where_several_have_it(folder: Path, written: str) -> None:
+    found, _ = race(f"{{ name: a, setup: open an account, together: [open, {written}] }}")
+    assert [("open an account", "open"), ("money out", "open")] == named(found)
+
+
+def test_a_migration_can_be_one_of_the_two(folder: Path) -> None:
+    found, contract = race("{ name: a, together: [withdraw, fill] }")
+    assert [("money out", "withdraw"), ("", "fill")] == named(found)
+    assert None is contract.step(found.together[1])
+    assert contract.scenarios[1].steps[:1] == contract.before(found)
+
+
+def test_the_variables_of_a_step_are_those_of_its_path_headers_and_body() -> None:
+    step = Step(
+        "a", "POST", "/a/${id}?x=${id}", "s", {"X-User": "${user}"}, json={"${key}": ["${value}", 1]}, has_json=True
+    )
+    assert ("id", "user", "key", "value") == step.variables
+
+
+def test_a_running_mysql(folder: Path) -> None:
+    text = """
+databases:
+  legacy: { mysql: true, url: "mysql://app:secret@127.0.0.1:3306/shop" }
+  second: { url: "mariadb://app@127.0.0.1/shop" }
+"""
+    legacy, second = read(SERVICES + RAMP + SCENARIOS + text).databases
+    assert ("mysql", None, "mysql://app:secret@127.0.0.1:3306/shop") == (legacy.kind, legacy.version, legacy.url)
+    assert ("mysql", "mariadb://app@127.0.0.1/shop") == (second.kind, second.url)
+
+
+HOPS = """
+  shop:
+    run: "node shop.js ${port}"
+    env: { STOCK_URL: "${stock.url}", PRICE: "${price.url}" }
+  stock:
+    run: "./stock ${port} --price ${ price.url }"
+  price:
+    url: http://127.0.0.1:8000
+  mail:
+    run: "./mail ${port}"
+"""
+
+
+def test_services_with_one_version_can_be_called_by_others(folder: Path) -> None:
+    own = SERVICES.replace('canary: { version: "1.3.0"', 'canary: { env: { MAIL: "${mail.url}" }, version: "1.3.0"')
+    scenario = SCENARIOS.replace("GET /orders", "GET /orders, service: orders")
+    contract = read(own + HOPS + RAMP + scenario)
+    hops = {service.name: contract.hops(service.name) for service in contract.services}
+    assert {
+        "orders": ("mail",), "shop": ("stock", "price"), "stock": ("price",), "price": (), "mail": ()
+    } == hops  # fmt: skip
+    groups = [[service.name for service in group] for group in contract.starting_order()]
+    assert [["price", "mail"], ["orders", "stock"], ["shop"]] == groups
 
 
 def test_values_repeat_by_alias_and_merge(folder: Path) -> None:

@@ -46,6 +46,8 @@ state:
   - { rule: s, sql: select 1, expect: "rows[0][0] == 1" }
 changes:
   - { on: GET /orders, field: body.a, since: "1.3.0" }
+races:
+  - { name: two at once, setup: read, together: [create, "read/GET /orders/${id}"] }
 """
 
 

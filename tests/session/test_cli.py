@@ -7,9 +7,16 @@ import os
 import pty
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from bench import PAIR, Bench, contract
+
+import crossfade.session
+from crossfade.cli import main
+from crossfade.errors import UsageError
+from crossfade.model.contract import Contract
+from crossfade.session.options import Hear, Options
 
 pytestmark = pytest.mark.timeout(280)
 COMMANDS = ("demo", "run", "plan", "init", "replay", "explain", "clean", "schema")
@@ -38,6 +45,12 @@ def test_every_command_has_help(bench: Bench, command: str) -> None:
         ("run", "nowhere.yaml"),
         ("run", "--budget", "soon"),
         ("run", "--budget", "-3s"),
+        ("run", "--races", "some"),
+        ("run", "--stampede", "-1"),
+        ("run", "--stampede", "many"),
+        ("run", "--stampede", "10000000"),
+        ("demo", "--bound", "4"),
+        ("demo", "--bound", "two"),
         ("plan", "nowhere.yaml"),
         ("schema", "verdict"),
         ("replay",),
@@ -49,6 +62,30 @@ def test_mistakes_on_the_command_line_exit_with_two_and_one_screen(bench: Bench,
     done = bench.crossfade(*arguments)
     assert (2, "") == (done.returncode, done.stdout), done.stderr
     assert "error: " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_options_of_races_and_their_values_reach_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Options] = []
+
+    async def run(contract: Contract, options: Options, hear: Hear) -> NoReturn:
+        seen.append(options)
+        raise UsageError("enough seen")
+
+    monkeypatch.setattr(crossfade.session, "run_contract", run)
+    path = str(contract(tmp_path / "pair"))
+    assert 2 == main(["run", path])
+    assert 2 == main(["run", path, "--races", "declared", "--stampede", "500", "--bound", "0"])
+    assert [("auto", 20, 2), ("declared", 500, 0)] == [(one.races, one.stampede, one.bound) for one in seen]
+
+
+def test_the_plan_says_which_calls_are_tried_at_the_same_time(bench: Bench) -> None:
+    path = contract(bench.folder / "pair")
+    meeting = "pairs of calls whose reads and writes meet are tried together where both sides serve: "
+    assert meeting in bench.crossfade("plan", path).stdout
+    for value, shown in (("declared", False), ("off", True)):
+        said = bench.crossfade("plan", path, "--races", value).stdout
+        assert meeting not in said
+        assert ("no races: no calls at the same time" in said) is shown
 
 
 def test_an_unknown_rule_is_answered_with_the_nearest(bench: Bench) -> None:

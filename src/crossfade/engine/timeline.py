@@ -17,7 +17,7 @@ from functools import cache
 
 import msgspec
 
-from crossfade.model.contract import Contract, Scenario
+from crossfade.model.contract import Contract, Race, Scenario, StepName
 from crossfade.model.history import Placed, Word
 from crossfade.model.ramp import Phase, Side
 from crossfade.model.report import PlanLine
@@ -301,8 +301,9 @@ def _path_rank(path: tuple[tuple[int, bool], ...]) -> tuple[int, tuple[tuple[boo
 # --- the plan for people -------------------------------------------------------------------------------------------
 
 
-def plan(contract: Contract, line: Timeline) -> tuple[PlanLine, ...]:
-    """The numbered plan: what will be started, migrated, walked and how many routings there are."""
+def plan(contract: Contract, line: Timeline, races: str = "auto") -> tuple[PlanLine, ...]:
+    """The numbered plan: what will be started, migrated, walked, how many routings there are, and which calls are tried at
+    the same time (`races` is auto, declared or off)."""
     lines: list[PlanLine] = []
 
     def add(number: str, text: str) -> None:
@@ -330,12 +331,52 @@ def plan(contract: Contract, line: Timeline) -> tuple[PlanLine, ...]:
     for number, scenario in enumerate(contract.scenarios, 1):
         count = Automaton(contract, line, scenario).count()
         add(f"4.{number}", f"{scenario.name}: {len(scenario.steps)} steps, {count:,} routings")
-    add("5", "replay every failure three times from clean state, then judge")
+    last = 5
+    if tried := _race_lines(contract, races):
+        add("5", tried[0])
+        for number, text in enumerate(tried[1:], 1):
+            add(f"5.{number}", text)
+        last = 6
+    add(str(last), "replay every failure three times from clean state, then judge")
     return tuple(lines)
+
+
+def mixed_stages(contract: Contract) -> tuple[int, ...]:
+    """Indices of the stages where stable and canary of some service both serve calls."""
+    return tuple(index for index in range(len(contract.stages)) if BOTH in _ramp_live(contract, index))
+
+
+def _race_lines(contract: Contract, races: str) -> list[str]:
+    """What the plan says of races: a headline and the lines below it; nothing where none can be tried."""
+    if races == "off":
+        return ["no races: no calls at the same time"]
+    stages = [contract.stages[index].name for index in mixed_stages(contract)]
+    lines = [_race_line(race, contract, bool(stages)) for race in contract.races]
+    if races == "auto" and stages:
+        meeting = "pairs of calls whose reads and writes meet are tried together where both sides serve"
+        lines.append(f"{meeting}: {', '.join(stages)}")
+    return ["races: two calls at the same time", *lines] if lines else []
+
+
+def _race_line(race: Race, contract: Contract, mixed: bool) -> str:
+    migrations = [name.step for name in race.together if not name.scenario]
+    calls = [_race_step(name, contract) for name in race.together if name.scenario]
+    together = f"{calls[0]} while `{migrations[0]}` is running" if migrations else " with ".join(calls)
+    after = f", after `{race.setup}`" if race.setup else ""
+    never = "" if mixed or migrations else " (not tried: at no stage do both sides serve)"
+    return f"{race.name}: {together}{after}{never}"
+
+
+def _race_step(name: StepName, contract: Contract) -> str:
+    """The step's name, with its scenario where several have a step of that name."""
+    owners = [scenario for scenario in contract.scenarios for step in scenario.steps if step.name == name.step]
+    return f"`{name.step}`" if len(owners) == 1 else f"`{name.scenario}/{name.step}`"
 
 
 def _database_line(contract: Contract, index: int) -> str:
     database = contract.databases[index]
+    if database.kind == "mysql":
+        return f"database {database.name}: MySQL, used as it is (nothing in it is reset)"
     kind = "PostgreSQL" if database.kind == "postgres" else "Redis"
     version = f" {database.version}" if database.version else ""
     loaded = f", schema {', '.join(database.schema)}" if database.schema else ""

@@ -66,7 +66,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "rules": Field("Behaviour with a lifetime on the ramp.", _list(_ref("rule"))),
         "state": Field("Queries whose answer must hold.", _list(_ref("state"))),
         "changes": Field("Intended differences between the versions; any other is drift.", _list(_ref("change"))),
-        "races": Field("Steps at the same time (not supported yet).", {"type": "array", "maxItems": 0}),
+        "races": Field("Calls that are tried at the same time, beside those found by themselves.", _list(_ref("race"))),
     },
     "service": {
         "ready": Field("An HTTP path that answers 2xx once the service is ready; without it: the open port.", TEXT),
@@ -95,7 +95,11 @@ FIELDS: dict[str, dict[str, Field]] = {
             'PostgreSQL: the major version ("18"), or true for any.', {"type": ["string", "integer", "boolean"]}
         ),
         "redis": Field("Redis (or Valkey): true, or the major version.", {"type": ["string", "integer", "boolean"]}),
-        "url": Field("A running server; Crossfade works in databases of its own there.", TEXT),
+        "mysql": Field(
+            "MySQL or MariaDB: true. Nothing is started, so it needs `url`; it is used as it is.",
+            {"type": ["string", "integer", "boolean"]},
+        ),
+        "url": Field("A running server; Crossfade works in databases of its own there (not on MySQL).", TEXT),
         "schema": Field("SQL file or files loaded before the ramp (PostgreSQL).", _one_or_list(TEXT)),
     },
     "stage": {
@@ -155,6 +159,15 @@ FIELDS: dict[str, dict[str, Field]] = {
         "field": Field("What changes: `status`, `body.currency`, `body.items[].price`, `header.etag`.", NAME, True),
         "since": Field("The version that brings it, in quotes.", VERSION),
     },
+    "race": {
+        "name": Field("The name of the race.", NAME, True),
+        "setup": Field("A scenario that is run first; what it saves can be used.", NAME),
+        "together": Field(
+            "The two that happen at the same time: steps (or `scenario/step`), or a step and a stage with a migration.",
+            {**_list(NAME), "minItems": 2, "maxItems": 2},
+            True,
+        ),
+    },
 }
 
 WHAT: dict[str, str] = {
@@ -169,6 +182,7 @@ WHAT: dict[str, str] = {
     "rule": "a rule",
     "state": "a state rule",
     "change": "a change",
+    "race": "a race",
 }
 
 _START = {word: "run" for word in ("cmd", "command", "start", "exec", "script", "entrypoint")}
@@ -192,6 +206,7 @@ SYNONYMS: dict[str, dict[str, str]] = {
         "service": "services", "dbs": "databases", "stores": "databases", "stages": "ramp", "rollout": "ramp",
         "sticky": "stickiness", "session": "stickiness", "tests": "scenarios", "flows": "scenarios",
         "journeys": "scenarios", "invariants": "state", "differences": "changes", "drift": "changes",
+        "concurrent": "races", "concurrency": "races", "parallel": "races",
     },
     "service": {
         **dict.fromkeys(("v1", "old", "baseline", "current", "blue", "from", "previous"), "stable"),
@@ -202,8 +217,8 @@ SYNONYMS: dict[str, dict[str, str]] = {
     },
     "instance": {**_START, **_PLACE, **_SIDE, "image": "compose"},
     "database": {
-        "postgresql": "postgres", "pg": "postgres", "valkey": "redis", "dsn": "url", "uri": "url", "address": "url",
-        "init": "schema", "sql": "schema",
+        "postgresql": "postgres", "pg": "postgres", "valkey": "redis", "mariadb": "mysql", "dsn": "url", "uri": "url",
+        "address": "url", "init": "schema", "sql": "schema",
     },
     "stage": {
         "name": "stage", "percent": "weight", "percentage": "weight", "share": "weight", "canary": "weight",
@@ -218,5 +233,10 @@ SYNONYMS: dict[str, dict[str, str]] = {
     },
     "rule": {"name": "rule", **_CHECKS, **_WINDOW, **_OPERATION},
     "state": {"name": "rule", "query": "sql", "db": "database", **_CHECKS, **_WINDOW},
+    "race": {
+        "race": "name", "title": "name", "id": "name",
+        **dict.fromkeys(("steps", "calls", "concurrent", "concurrently", "parallel", "pair", "both"), "together"),
+        **dict.fromkeys(("given", "before", "prepare", "first", "scenario", "arrange", "after"), "setup"),
+    },
     "change": {"from": "since", "version": "since", "path": "field", "name": "field", "operation": "on", "call": "on"},
 }  # fmt: skip

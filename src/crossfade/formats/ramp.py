@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crossfade.formats.decode import Fields, Reading, one_of
 from crossfade.formats.fields import PHASES
+from crossfade.formats.races import races_of
 from crossfade.formats.scenarios import changes_of, rules_of, scenarios_of, state_of
 from crossfade.formats.services import databases_of, services_of
 from crossfade.formats.source import Source, error_of, read_source
@@ -43,8 +44,6 @@ def _contract(reading: Reading, root: Node, file: Path) -> Contract:
     rollback_until = _rollback(reading, fields, stages)
     stickiness = _stickiness(reading, fields)
     scenarios = scenarios_of(reading, fields, services)
-    if (races := fields.value("races")) and (races.kind != "list" or races.value):
-        reading.problem(fields.key("races"), "races are not supported yet", "take `races` out for now")
     return Contract(
         file=str(file),
         folder=str(file.parent),
@@ -57,6 +56,7 @@ def _contract(reading: Reading, root: Node, file: Path) -> Contract:
         rules=rules_of(reading, fields, services, stages),
         state=state_of(reading, fields, databases, stages),
         changes=changes_of(reading, fields, services),
+        races=races_of(reading, fields, services, scenarios, stages),
     )
 
 

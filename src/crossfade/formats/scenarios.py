@@ -236,8 +236,8 @@ def rules_of(
     reading: Reading, contract: Fields, services: tuple[Service, ...], stages: tuple[Stage, ...]
 ) -> tuple[BehaviourRule, ...]:
     rules = []
-    for fields in _list_of(reading, contract, "rules", "rule"):
-        name, on = _text_of(reading, fields, "rule"), _operation(reading, fields)
+    for fields in list_of(reading, contract, "rules", "rule"):
+        name, on = text_of(reading, fields, "rule"), _operation(reading, fields)
         expect = _expect(reading, fields, "step")
         window = _window(reading, fields, stages)
         service = _called(reading, fields, services) if fields.has("service") else None
@@ -251,11 +251,11 @@ def state_of(
 ) -> tuple[StateRule, ...]:
     known = [database.name for database in databases if database.kind == "postgres"]
     rules = []
-    for fields in _list_of(reading, contract, "state", "state"):
-        name, sql = _text_of(reading, fields, "rule"), _text_of(reading, fields, "sql")
+    for fields in list_of(reading, contract, "state", "state"):
+        name, sql = text_of(reading, fields, "rule"), text_of(reading, fields, "sql")
         expect = _expect(reading, fields, "rows")
         window = _window(reading, fields, stages)
-        database = _text_of(reading, fields, "database")
+        database = text_of(reading, fields, "database")
         if database is not None and database not in known:
             hint = did_you_mean(database, known) or (
                 f"PostgreSQL here: {', '.join(known)}" if known else "there is none"
@@ -274,7 +274,7 @@ def changes_of(reading: Reading, contract: Fields, services: tuple[Service, ...]
     instances = [side for service in services for side in (service.stable, service.canary) if side]
     versions = sorted({side.version for side in instances if side.version})
     changes = []
-    for fields in _list_of(reading, contract, "changes", "change"):
+    for fields in list_of(reading, contract, "changes", "change"):
         on, field = _operation(reading, fields), _field(reading, fields)
         node = fields.value("since")
         since = reading.version(node, "version") if node else None
@@ -286,7 +286,8 @@ def changes_of(reading: Reading, contract: Fields, services: tuple[Service, ...]
     return tuple(changes)
 
 
-def _list_of(reading: Reading, contract: Fields, name: str, kind: str) -> Iterable[Fields]:
+def list_of(reading: Reading, contract: Fields, name: str, kind: str) -> Iterable[Fields]:
+    """The mappings of a list of the contract, such as `rules`."""
     node = contract.value(name)
     for item in reading.items(node, f"`{name}`") if node else ():
         fields = Fields(reading, item, kind)
@@ -294,7 +295,8 @@ def _list_of(reading: Reading, contract: Fields, name: str, kind: str) -> Iterab
             yield fields
 
 
-def _text_of(reading: Reading, fields: Fields, name: str) -> str | None:
+def text_of(reading: Reading, fields: Fields, name: str) -> str | None:
+    """The non-empty text of a key."""
     node = fields.value(name)
     return reading.name(node, f"`{name}`") if node else None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from crossfade.formats.decode import Fields, Reading
 from crossfade.formats.tree import Node
@@ -11,10 +13,12 @@ from crossfade.model import template
 from crossfade.model.contract import Database, Instance, Service
 
 _POSTGRES_URL = re.compile(r"postgres(ql)?(\+\w+)?://\S+\Z")
+_MYSQL_URL = re.compile(r"(mysql|mariadb)(\+\w+)?://\S+\Z")
 _REDIS_URL = re.compile(r"rediss?://\S+\Z|unix://\S+\Z")
 _HTTP_URL = re.compile(r"https?://[^\s/$]+(/[^\s$]*)?\Z")
 _NO_PATH = "an HTTP path such as `/healthz`; leave it out to wait for the open port"
 _WAYS = ("run", "url", "compose")
+_STORES = ("postgres", "redis", "mysql")
 
 
 def databases_of(reading: Reading, contract: Fields) -> tuple[Database, ...]:
@@ -34,18 +38,21 @@ def _database(reading: Reading, key: Node, node: Node) -> Database:
     position = reading.place(key)
     if not fields.is_map:
         return Database(key.text, "postgres", position=position)
-    fields.only_one("postgres", "redis")
+    fields.only_one(*_STORES)
     url, kind = _database_url(reading, fields)
-    kind = "redis" if fields.has("redis") else "postgres" if fields.has("postgres") else kind
+    kind = next((name for name in _STORES if fields.has(name)), kind)
     version = _database_version(reading, fields, kind) if kind and fields.has(kind) else None
     if not kind:
-        if not fields.has("url") and not any(fields.meant(name) for name in ("postgres", "redis", "url")):
+        if not fields.has("url") and not any(fields.meant(name) for name in (*_STORES, "url")):
             reading.problem(key, f"what is `{key.text}`?", 'give it `postgres: "18"`, `redis: true` or `url:`')
         kind = "postgres"
+    if kind == "mysql" and not fields.has("url") and not fields.meant("url"):
+        reading.problem(fields.key("mysql"), "MySQL is not started here", "give it a `url:` of a running one")
     schema: tuple[str, ...] = ()
     if (schema_node := fields.value("schema")) is not None:
         if kind != "postgres":
-            reading.problem(fields.key("schema"), "`schema` is for PostgreSQL", "a Redis has none: take it out")
+            why = "a Redis has none" if kind == "redis" else "a MySQL is used as it is"
+            reading.problem(fields.key("schema"), "`schema` is for PostgreSQL", f"{why}: take it out")
         else:
             files = [reading.file(item, "`schema`") for item in reading.one_or_list(schema_node, "`schema`")]
             schema = tuple(file for file in files if file)
@@ -58,12 +65,14 @@ def _database_url(reading: Reading, fields: Fields) -> tuple[str | None, str]:
     text = reading.text(node, "`url`") if node else None
     if node is None or text is None:
         return None, ""
-    kind = "postgres" if _POSTGRES_URL.match(text) else "redis" if _REDIS_URL.match(text) else ""
+    forms = {"postgres": _POSTGRES_URL, "redis": _REDIS_URL, "mysql": _MYSQL_URL}
+    kind = next((name for name, form in forms.items() if form.match(text)), "")
     if not kind:
-        reading.problem(
-            node, "this is no address of a database", "write `postgresql://user@host/name` or `redis://host`"
-        )
-    for other in ("postgres", "redis"):
+        known = "`postgresql://user@host/name`, `redis://host` or `mysql://user@host/name`"
+        reading.problem(node, "this is no address of a database", f"write {known}")
+    elif kind == "mysql" and not re.match(r"[^:]+://[^/\s]+/[^/?#\s]+", text):
+        reading.problem(node, "this address names no database", "write `mysql://user@host:3306/name`")
+    for other in _STORES:
         if kind and kind != other and fields.has(other):
             reading.problem(
                 node, f"this is an address of {kind}, not of {other}", f"write `{kind}:`, or another address"
@@ -96,7 +105,8 @@ def services_of(reading: Reading, contract: Fields, databases: tuple[Database, .
         return ()
     before = len(reading.problems)
     entries = reading.entries(node, "`services`")
-    addresses = _Addresses([key.text for key, _ in entries], databases)
+    calls: list[_Call] = []
+    on_ramp = {key.text: _has_canary(value) for key, value in entries}
     stores = {database.name for database in databases}
     found = []
     for key, value in entries:
@@ -105,30 +115,80 @@ def services_of(reading: Reading, contract: Fields, databases: tuple[Database, .
         if key.text in stores:
             hint = f"`${{{key.text}.url}}` would mean both: rename one"
             reading.problem(key, f"`{key.text}` names a service and a database", hint)
-        found.append(_service(reading, key, value, addresses))
+        found.append(_service(reading, key, value, _Addresses(key.text, on_ramp, databases, calls)))
+    _no_circle(reading, calls)
     if len(reading.problems) == before and not any(service.on_ramp for service in found):
         hint = "give one service a `stable:` and a `canary:`"
         reading.problem(contract.key("services"), "no service is on the ramp", hint)
     return tuple(found)
 
 
-class _Addresses:
-    """The names texts of a service may use: `port`, `version`, `python` (the interpreter) and the databases' addresses.
-    Those of other services are not supported yet."""
+def _has_canary(node: Node) -> bool:
+    return node.kind == "map" and any(key.text == "canary" and not value.is_null for key, value in node.value)
 
-    def __init__(self, services: Iterable[str], databases: tuple[Database, ...]) -> None:
-        self.services = {f"{name}.url" for name in services}
-        self.known = ("port", "version", "python", *(f"{database.name}.url" for database in databases))
+
+class _Call(msgspec.Struct, frozen=True):
+    """`${called.url}` in a text of the service `caller`."""
+
+    caller: str
+    called: str
+    node: Node
+    match: re.Match[str]
+
+
+class _Addresses:
+    """The names texts of one service may use: `port`, `version`, `python` (the interpreter), and the addresses of the
+    databases and of the services with one version. Those of services on the ramp are not supported yet."""
+
+    def __init__(
+        self, owner: str, on_ramp: Mapping[str, bool], databases: tuple[Database, ...], calls: list[_Call]
+    ) -> None:
+        self.owner = owner
+        self.on_ramp = on_ramp
+        self.calls = calls
+        others = [*(database.name for database in databases), *on_ramp]
+        self.known = ("port", "version", "python", *(f"{name}.url" for name in others))
+        self.offered = tuple(name for name in self.known if not on_ramp.get(name.removesuffix(".url")))
 
     def check(self, reading: Reading, node: Node) -> None:
-        named = {match.group(1): match for match in template.PATTERN.finditer(node.text)}
-        calling = self.services & named.keys()
-        for name in sorted(calling):
-            match = named[name]
-            message = f"services that call each other are not supported yet: `{name}`"
-            hint = "test them one at a time, or write a fixed address"
-            reading.within(node, match.start(), len(match.group(0)), message, hint)
-        reading.templates(node, (*self.known, *calling))
+        called = set()
+        for match in template.PATTERN.finditer(node.text):
+            name = (match.group(1) or "").removesuffix(".url")
+            if match.group(1) != f"{name}.url" or name not in self.on_ramp or name in called:
+                continue
+            called.add(name)
+            if name == self.owner:
+                message, hint = f"`{name}` gets its own address", "write `http://127.0.0.1:${port}`"
+                reading.within(node, match.start(), len(match.group(0)), message, hint)
+            elif self.on_ramp[name]:
+                message = f"calls to a service on the ramp are not supported yet: `{name}.url`"
+                hint = "test them one at a time, or write a fixed address"
+                reading.within(node, match.start(), len(match.group(0)), message, hint)
+            else:
+                self.calls.append(_Call(self.owner, name, node, match))
+        reading.templates(node, (*self.offered, *(f"{name}.url" for name in called)))
+
+
+def _no_circle(reading: Reading, calls: Iterable[_Call]) -> None:
+    """A service is started after those it calls, so no chain of calls may lead back to its beginning. Each circle is told
+    once, where the last of its addresses stands."""
+    ways: dict[str, dict[str, tuple[str, ...]]] = {}  # from a service to all it leads to, and how
+    for call in calls:
+        back = ways.get(call.called, {}).get(call.caller)
+        if back is not None:
+            circle = " -> ".join((call.caller, call.called, *back))
+            hint = "each starts after those it calls: take one of these addresses out"
+            place, length = call.match.start(), len(call.match.group(0))
+            reading.within(call.node, place, length, f"services that wait for each other: {circle}", hint)
+            continue
+        onward = {call.called: (call.called,)} | {
+            name: (call.called, *way) for name, way in ways.get(call.called, {}).items()
+        }
+        ways[call.caller] = onward | ways.get(call.caller, {})
+        for known in ways.values():
+            if call.caller in known:
+                for name, way in onward.items():
+                    known.setdefault(name, (*known[call.caller], *way))
 
 
 def _service(reading: Reading, key: Node, node: Node, addresses: _Addresses) -> Service:

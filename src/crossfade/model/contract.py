@@ -5,10 +5,12 @@ Paths are kept as written and are relative to `Contract.folder`. `${...}` stays 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from crossfade.model import template
 from crossfade.model.expression import Expression
 from crossfade.model.ramp import Position, Side, Stage, Stickiness
 
@@ -84,6 +86,12 @@ class Step(msgspec.Struct, frozen=True):
         path = self.path.split("?", 1)[0].replace("${", "{")
         return f"{self.method} {path}"
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names in `${...}` this call needs, each once, in the order they stand."""
+        found = template.names_in((self.path, self.headers, self.json, self.form, self.body))
+        return tuple(dict.fromkeys(found))
+
 
 class Scenario(msgspec.Struct, frozen=True):
     name: str
@@ -155,12 +163,31 @@ class StepName(msgspec.Struct, frozen=True):
 
 class Race(msgspec.Struct, frozen=True):
     """`races:` - what is done at the same time. `setup` is a scenario that runs first (its variables can be used), None:
-    the steps before the first of `together` in its own scenario. Two of `together`, in any order of sides."""
+    the steps before those of `together` in their own scenarios (`steps_before`). Two of `together`, in any order of
+    sides; at most one is a migration."""
 
     name: str
     together: tuple[StepName, ...]
     setup: str | None = None
     position: Position | None = None
+
+
+def steps_before(race: Race, scenarios: Iterable[Scenario]) -> tuple[Step, ...]:
+    """What is done before the two of a race, in this order: the whole of `setup`; without it, of each scenario that a step
+    of `together` belongs to, the steps before the first that is named there."""
+    named: dict[str, set[str]] = {}
+    for name in race.together:
+        if name.scenario:
+            named.setdefault(name.scenario, set()).add(name.step)
+    by_name = {scenario.name: scenario.steps for scenario in scenarios}
+    if race.setup is not None:
+        return by_name.get(race.setup, ())
+    before: list[Step] = []
+    for scenario, racing in named.items():
+        steps = by_name.get(scenario, ())
+        first = next((index for index, step in enumerate(steps) if step.name in racing), 0)
+        before.extend(steps[:first])
+    return tuple(before)
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -181,6 +208,36 @@ class Contract(msgspec.Struct, frozen=True):
 
     def service(self, name: str) -> Service:
         return next(service for service in self.services if service.name == name)
+
+    def hops(self, service: str) -> tuple[str, ...]:
+        """The services whose address (`${name.url}`) a text of this one names, in the order of the contract. None of them
+        is on the ramp, and none leads back to it."""
+        one = self.service(service)
+        instances = (one.stable, *((one.canary,) if one.canary else ()))
+        texts = [*one.env.values(), *(text for part in instances for text in (part.run or "", *part.env.values()))]
+        named = set(template.names_in(texts))
+        return tuple(other.name for other in self.services if f"{other.name}.url" in named)
+
+    def starting_order(self) -> tuple[tuple[Service, ...], ...]:
+        """The services in groups: those of one group can start at the same time, each after the groups before, because
+        its hops are among them."""
+        groups: list[tuple[Service, ...]] = []
+        rest: Sequence[Service] = self.services
+        while rest:
+            waiting = {service.name for service in rest}
+            ready = tuple(service for service in rest if waiting.isdisjoint(self.hops(service.name)))
+            groups.append(ready or tuple(rest))
+            rest = [service for service in rest if service not in groups[-1]]
+        return tuple(groups)
+
+    def step(self, name: StepName) -> Step | None:
+        """The step of a race; None: the migration of the stage `name.step`."""
+        steps = (step for scenario in self.scenarios if scenario.name == name.scenario for step in scenario.steps)
+        return next((step for step in steps if step.name == name.step), None)
+
+    def before(self, race: Race) -> tuple[Step, ...]:
+        """What is done before the two of a race; see `steps_before`."""
+        return steps_before(race, self.scenarios)
 
     def stage_index(self, name: str) -> int:
         return next(index for index, stage in enumerate(self.stages) if stage.name == name)
