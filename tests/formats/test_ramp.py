@@ -232,6 +232,8 @@ scenarios:
       - { step: open, call: POST /accounts, save: { id: body.id } }
       - { step: withdraw, call: "POST /accounts/${id}/withdrawals", json: { amount: 30, key: "${unique}" } }
       - { call: "GET /accounts/${id}" }
+      - { step: code, call: POST /codes, save: { code: body.code } }
+      - { step: close, call: "DELETE /accounts/${id}?code=${code}" }
   - name: cards
     steps:
       - { step: card, call: POST /cards, save: { card: body.id } }
@@ -271,6 +273,11 @@ def test_a_race_without_a_setup_is_prepared_by_the_steps_before_it_in_its_own_sc
     assert None is found.setup
     assert [("money out", "withdraw"), ("money out", "GET /accounts/${id}")] == named(found)
     assert contract.scenarios[1].steps[:1] == contract.before(found)
+
+
+def test_what_the_second_needs_and_the_first_does_not_make_is_prepared_too(folder: Path) -> None:
+    found, contract = race("{ name: a, together: [withdraw, close] }")
+    assert ["open", "code"] == [step.name for step in contract.before(found)]
 
 
 def test_a_race_of_two_scenarios_is_prepared_by_both(folder: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_comments_hold_a_contract_too(tmp_path: Path) -> None:
     opened = "\n".join(line.replace("# ", "", 1) for line in (body + "\n" + rest).splitlines())
     found = contract_of(source_of("ramp.yaml", head + opened + "\n"), tmp_path / "ramp.yaml")
     assert [scenario.name for scenario in found.scenarios] == ["a first call", "what is created can be read"]
-    assert (len(found.rules), len(found.state), len(found.changes)) == (1, 1, 1)
+    assert (len(found.rules), len(found.state), len(found.changes), len(found.races)) == (1, 1, 1, 1)
 
 
 def test_answers_from_flags() -> None:

@@ -192,10 +192,11 @@ def _variables(reading: Reading, race: Race, nodes: tuple[Node, ...], names: _Na
                 hint = f"save `{name}` there, or take `setup` out: then the steps before `{named.step}` prepare"
                 reading.problem(node, f"{needs}, which the setup `{race.setup}` does not save", hint)
             elif name not in saved:
-                racing = {one.step for one in race.together if one.scenario == named.scenario}
-                late = "at the same time" if earlier[name].name in racing else "too late: after the other of the two"
-                hint = "name a scenario that saves it by `setup:`"
-                reading.problem(node, f"{needs}, which `{earlier[name].name}` saves {late}", hint)
+                other = next((one.step for one in race.together if one.step != named.step), named.step)
+                saver = earlier[name].name
+                late = "at the same time" if saver == other else f"only after `{other}`"
+                hint = f"prepare it by `setup:`; `setup: {named.scenario}` runs all its steps first"
+                reading.problem(node, f"{needs}, which `{saver}` saves {late}", hint)
             elif race.setup is None and len(savers := _savers(name, race, names)) > 1:
                 both = " and ".join(f"`{saver}`" for saver in savers)
                 hint = "name the scenario that prepares both by `setup:`"

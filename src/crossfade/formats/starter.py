@@ -245,6 +245,8 @@ def _more(answers: Answers) -> str:
             *(state if answers.postgres else []),
             "# changes: # intended differences between the versions; any other is reported as drift",
             f'#   - {{ on: "GET /orders/{{id}}", field: body.currency, since: {quoted(answers.canary_version)} }}',
+            "# races: # calls to try at the same time, beside those seen to touch the same rows",
+            "#   - { name: created at the same time, together: [create, create] }",
             "",
         ]
     )

@@ -163,7 +163,7 @@ class StepName(msgspec.Struct, frozen=True):
 
 class Race(msgspec.Struct, frozen=True):
     """`races:` - what is done at the same time. `setup` is a scenario that runs first (its variables can be used), None:
-    the steps before those of `together` in their own scenarios (`steps_before`). Two of `together`, in any order of
+    what is before those of `together` in their own scenarios (`steps_before`). Two of `together`, in any order of
     sides; at most one is a migration."""
 
     name: str
@@ -174,20 +174,35 @@ class Race(msgspec.Struct, frozen=True):
 
 def steps_before(race: Race, scenarios: Iterable[Scenario]) -> tuple[Step, ...]:
     """What is done before the two of a race, in this order: the whole of `setup`; without it, of each scenario that a step
-    of `together` belongs to, the steps before the first that is named there."""
-    named: dict[str, set[str]] = {}
-    for name in race.together:
-        if name.scenario:
-            named.setdefault(name.scenario, set()).add(name.step)
+    of `together` belongs to, the steps before the first that is named there, and of those between the two what the second
+    needs and the first does not make."""
     by_name = {scenario.name: scenario.steps for scenario in scenarios}
     if race.setup is not None:
         return by_name.get(race.setup, ())
     before: list[Step] = []
-    for scenario, racing in named.items():
-        steps = by_name.get(scenario, ())
-        first = next((index for index, step in enumerate(steps) if step.name in racing), 0)
-        before.extend(steps[:first])
+    for owner in dict.fromkeys(name.scenario for name in race.together if name.scenario):
+        steps = by_name.get(owner, ())
+        named = {name.step for name in race.together if name.scenario == owner}
+        racing = [index for index, step in enumerate(steps) if step.name in named]
+        first = min(racing, default=0)
+        wanted = _needed(steps, max(racing, default=0))
+        between = {n for n in wanted if n > first and n not in racing and _needed(steps, n).isdisjoint(racing)}
+        before.extend(step for index, step in enumerate(steps) if index < first or index in between)
     return tuple(before)
+
+
+def _needed(steps: Sequence[Step], index: int) -> set[int]:
+    """The steps whose variables this one uses, directly or not: of several that save one, the last before."""
+    found: set[int] = set()
+    todo = [index]
+    while todo:
+        user = todo.pop()
+        for name in steps[user].variables if steps else ():
+            saver = next((n for n in reversed(range(user)) if name in steps[n].save), None)
+            if saver is not None and saver not in found:
+                found.add(saver)
+                todo.append(saver)
+    return found
 
 
 class Contract(msgspec.Struct, frozen=True):
