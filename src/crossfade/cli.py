@@ -181,7 +181,7 @@ def _races_option(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "declared", "off"),
         default="auto",
         help="calls at the same time: those under `races:` and pairs whose reads and writes meet (auto), only those "
-        "under `races:` (declared), none",
+        "under `races:` (declared), none (off)",
     )
 
 
