@@ -202,20 +202,27 @@ def test_the_plan_lists_the_declared_races_first_and_says_where_pairs_are_tried(
         "5.2 a write meanwhile: `call0` while `fill` is running, after `scenario`",
     ]
     assert (2, 3) == mixed_stages(made)
-    assert [*declared, f"5.3 {MEETING}: third, most", f"6 {REPLAY}"] == race_lines(made)
+    pairs = [f"5.3 {MEETING}: third, most", "5.4 calls that write are tried while `fill` is running"]
+    assert [*declared, *pairs, f"6 {REPLAY}"] == race_lines(made)
     assert [*declared, f"6 {REPLAY}"] == race_lines(made, "declared")
     assert ["5 no races: no calls at the same time", f"6 {REPLAY}"] == race_lines(made, "off")
 
 
 def test_where_no_stage_is_mixed_only_a_migration_can_be_raced() -> None:
     made = contract([stage("before", 0), stage("fill", 0, True), stage("all", 1)], [step("call0"), step("call1")])
-    assert [f"5 {REPLAY}"] == race_lines(made)
     assert [
         "5 races: two calls at the same time",
         "5.1 two writes: `call0` with `call1` (not tried: at no stage do both sides serve)",
         "5.2 a write meanwhile: `call0` while `fill` is running, after `scenario`",
+        "5.3 calls that write are tried while `fill` is running",
         f"6 {REPLAY}",
     ] == race_lines(raced(made, WRITES, FILLS))
+
+
+def test_the_plan_is_silent_about_races_where_nothing_can_be_raced() -> None:
+    made = contract([stage("before", 0, True), stage("all", 1)], [step("call0"), step("call1")])
+    assert [f"5 {REPLAY}"] == race_lines(made)
+    assert [f"5 {REPLAY}"] == race_lines(made, "declared")
 
 
 def test_a_service_that_is_mixed_makes_its_stage_mixed() -> None:

@@ -355,6 +355,10 @@ def _race_lines(contract: Contract, races: str) -> list[str]:
     if races == "auto" and stages:
         meeting = "pairs of calls whose reads and writes meet are tried together where both sides serve"
         lines.append(f"{meeting}: {', '.join(stages)}")
+    migrations = [f"`{stage.name}`" for stage in contract.stages[1:] if stage.migration is not None]
+    if races == "auto" and migrations:
+        verb = "is" if len(migrations) == 1 else "are"
+        lines.append(f"calls that write are tried while {', '.join(migrations)} {verb} running")
     return ["races: two calls at the same time", *lines] if lines else []
 
 
