@@ -1,0 +1,1 @@
+alter table wallets add column search_name text;
