@@ -123,16 +123,16 @@ def _blame(contract: Contract, line: Timeline, cause: Cause, word: Word, steps: 
 
     if meets(Side.STABLE, 0):
         return Blame.STABLE if at <= 0 else Blame.PHASE
-    canary_points = _points_with(contract, line, Side.CANARY)
+    canary_points = points_of(contract, line, Side.CANARY)
     if canary_points and meets(Side.CANARY, canary_points[0]):
         return Blame.CANARY
-    if any(meets(side, point) for side in Side for point in _points_with(contract, line, side)):
+    if any(meets(side, point) for side in Side for point in points_of(contract, line, side)):
         return Blame.PHASE
     sides = {word[literal.step].side for literal in cause}
     return Blame.PHASE if len(sides) == 1 else Blame.MIXED
 
 
-def _points_with(contract: Contract, line: Timeline, side: Side) -> list[int]:
+def points_of(contract: Contract, line: Timeline, side: Side) -> list[int]:
     """The points at which a side serves calls, rollback included."""
     points = {
         line.point_of[stage]

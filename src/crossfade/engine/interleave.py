@@ -40,6 +40,8 @@ class Step(msgspec.Struct, frozen=True):
 
 
 Trace = tuple[Step, ...]
+Parts = list[tuple[int, int]]  # who touched what with one turn: actor, number of the access
+State = tuple[tuple[int, int], ...]  # actor, its last event
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -65,11 +67,11 @@ def schedules(bound: int, most: int, usual: Sequence[int] = ()) -> Generator[tup
         asked += 1
         diverged += tuple(step.actor for step in trace[: len(prefix)]) != prefix
         search.learn(trace)
-        while not search.waiting(level):
+        while (found := search.next(level)) is None:
             if level == bound:
                 return Coverage(asked, bound, True, search.pruned(bound), diverged)
             level += 1
-        prefix = search.next(level)
+        prefix = found
     return Coverage(asked, level - 1, False, search.pruned(level - 1), diverged)
 
 
@@ -191,32 +193,34 @@ class _Course:
 
 
 class _Node:
-    """A decision: the turns granted before it led here. `spent`: preemptions among those. `stays`: choosing anybody but
-    this actor is one more. `tried`: the choices that were run or wait to be."""
+    """A decision: the turns granted before it led here, `step` last. `event` numbers that turn together with all that had
+    to come before it, `state` holds the last event of each actor: equal states were reached by the same turns, but for
+    the order of those that commute. `spent`: preemptions so far; `stays`: choosing anybody but this actor is one more.
+    `tried`: the choices that were run or wait to be."""
 
-    __slots__ = ("actor", "children", "choices", "parent", "spent", "stays", "tried")
+    __slots__ = ("children", "choices", "event", "parent", "spent", "state", "stays", "step", "tried")
 
-    def __init__(
-        self, parent: _Node | None, actor: int, choices: tuple[int, ...], spent: int, stays: int | None
-    ) -> None:
+    def __init__(self, parent: _Node | None, step: Step | None, event: int, state: State, spent: int) -> None:
         self.parent = parent
-        self.actor = actor  # the choice at the parent
-        self.choices = choices
+        self.step = step
+        self.event = event
+        self.state = state
         self.spent = spent
-        self.stays = stays
+        self.stays: int | None = None
+        self.choices: tuple[int, ...] = ()
         self.tried: set[int] = set()
         self.children: dict[int, _Node] = {}
 
     def cost(self, actor: int) -> int:
         return self.spent + (self.stays is not None and actor != self.stays)
 
-    def path(self) -> tuple[int, ...]:
-        actors: list[int] = []
-        node = self
-        while node.parent is not None:
-            actors.append(node.actor)
+    def trace(self) -> list[Step]:
+        steps: list[Step] = []
+        node: _Node | None = self
+        while node is not None and node.step is not None:
+            steps.append(node.step)
             node = node.parent
-        return tuple(reversed(actors))
+        return steps[::-1]
 
 
 class _Search:
@@ -224,53 +228,71 @@ class _Search:
 
     def __init__(self, usual: Sequence[int]) -> None:
         self._usual = usual
-        self._root: _Node | None = None
-        self._nodes: list[_Node] = []
+        self._root = _Node(None, None, -1, (), 0)
+        self._nodes: list[_Node] = []  # those with choices
         self._waiting: dict[int, list[tuple[_Node, int]]] = {}
+        self._spared: list[int] = []  # the cost of each alternative whose run was foreseen
         self._conflicts = _Conflicts()
+        self._events: dict[tuple[int, str, frozenset[int]], int] = {}
+        self._moves: dict[State, dict[int, _Node]] = {}
+        self._ends: set[State] = set()
 
-    def waiting(self, level: int) -> bool:
-        return bool(self._waiting.get(level))
-
-    def next(self, level: int) -> tuple[int, ...]:
-        node, actor = self._waiting[level].pop()
-        return (*node.path(), actor)
+    def next(self, level: int) -> tuple[int, ...] | None:
+        """A prefix to run, of at most `level` preemptions. A run that is known but for the order of turns that commute is
+        spared; it is learned from as if it had been made."""
+        while (cost := min((cost for cost, waiting in self._waiting.items() if waiting), default=level + 1)) <= level:
+            node, actor = self._waiting[cost].pop()
+            foreseen = self._foreseen(node, actor)
+            if foreseen is None:
+                return (*(step.actor for step in node.trace()), actor)
+            self._spared.append(cost)
+            self.learn(foreseen)
+        return None
 
     def pruned(self, bound: int) -> int:
-        return sum(
-            node.cost(actor) <= bound for node in self._nodes for actor in node.choices if actor not in node.tried
-        )
+        untried = (node.cost(actor) for node in self._nodes for actor in node.choices if actor not in node.tried)
+        return sum(cost <= bound for cost in (*untried, *self._spared))
 
     def learn(self, trace: Trace) -> None:
-        """Adds the decisions of this run, and every alternative its conflicts call for."""
-        nodes = self._walked(trace)
-        starts = _row_starts(trace)
+        """Adds the decisions of this run, and every alternative its conflicts call for: before a turn with which a later
+        one conflicts, the actor of that one; the same where the row of turns it belongs to begins."""
         parts = [[(who, self._conflicts.number(access)) for who, access in step] for step in _executed(trace)]
-        for later, step in enumerate(trace):
-            for earlier in range(later):
-                if trace[earlier].actor != step.actor and self._conflicts.among(parts[earlier], parts[later]):
-                    self._want(nodes[earlier], step.actor)
-                    self._want(nodes[starts[earlier]], step.actor)
-
-    def _walked(self, trace: Trace) -> list[_Node]:
         course = _Course(self._usual)
-        nodes: list[_Node] = []
-        node, parent, actor, spent = self._root, None, -1, 0
-        for step in trace:
-            if node is None:
-                stays = course.last if course.last in step.ready and not course.spinning else None
-                node = _Node(parent, actor, course.choices(step.ready), spent, stays)
-                self._nodes.append(node)
-                if parent is None:
-                    self._root = node
-                else:
-                    parent.children[actor] = node
-            nodes.append(node)
-            node.tried.add(step.actor)
-            spent += course.preempted(step.ready, step.actor)
+        nodes = [self._root]  # the decision before each turn
+        starts: list[int] = []  # the turn with which the row of each begins
+        familiar = True
+        for later, step in enumerate(trace):
+            node = nodes[later]
+            starts.append(starts[-1] if step.actor == course.last else later)
+            self._decided(node, step, course)
+            familiar = familiar and step.actor in node.children and node.children[step.actor].step == step
+            if not familiar:
+                causes = {event for actor, event in node.state if any(actor == who for who, _ in parts[later])}
+                for earlier in range(later):
+                    if self._conflicts.among(parts[earlier], parts[later]):
+                        causes.add(nodes[earlier + 1].event)
+                        if trace[earlier].actor != step.actor:
+                            self._want(nodes[earlier], step.actor)
+                            self._want(nodes[starts[earlier]], step.actor)
+                if step.actor not in node.children:
+                    self._add(node, step, frozenset(causes), parts[later])
             course.take(step.actor, step.label)
-            node, parent, actor = node.children.get(step.actor), node, step.actor
-        return nodes
+            nodes.append(node.children[step.actor])
+        self._ends.add(nodes[-1].state)
+
+    def _decided(self, node: _Node, step: Step, course: _Course) -> None:
+        if not node.choices:
+            node.choices = course.choices(step.ready)
+            node.stays = course.last if course.last in step.ready and not course.spinning else None
+            self._nodes.append(node)
+        node.tried.add(step.actor)
+
+    def _add(self, node: _Node, step: Step, causes: frozenset[int], parts: Parts) -> None:
+        event = self._events.setdefault((step.actor, step.label, causes), len(self._events))
+        state = tuple(sorted((dict(node.state) | {actor: event for actor, _ in parts}).items()))
+        following = _Node(node, step, event, state, node.cost(step.actor))
+        node.children[step.actor] = following
+        self._moves.setdefault(node.state, {}).setdefault(step.actor, following)
 
     def _want(self, node: _Node, actor: int) -> None:
         """The actor, or where it cannot go all that can: one of them may be what it waits for."""
@@ -279,13 +301,25 @@ class _Search:
                 node.tried.add(choice)
                 self._waiting.setdefault(node.cost(choice), []).append((node, choice))
 
-
-def _row_starts(trace: Trace) -> list[int]:
-    """For each turn, the first of the uninterrupted row of its actor."""
-    starts: list[int] = []
-    for number, step in enumerate(trace):
-        starts.append(starts[-1] if number and trace[number - 1].actor == step.actor else number)
-    return starts
+    def _foreseen(self, node: _Node, actor: int) -> Trace | None:
+        """The run that takes this choice and then goes on as `Policy` does, put together from turns that were granted in
+        the same states in other runs; None where one is missing."""
+        trace = node.trace()
+        course = _Course(self._usual)
+        for step in trace:
+            course.take(step.actor, step.label)
+        state = node.state
+        while True:
+            following = self._moves.get(state, {}).get(actor)
+            if following is None or following.step is None:
+                return None
+            trace.append(following.step)
+            course.take(actor, following.step.label)
+            state = following.state
+            if state in self._ends:
+                return tuple(trace)
+            ready = next(other.step.ready for other in self._moves[state].values() if other.step is not None)
+            actor = course.onward(ready)
 
 
 def _executed(trace: Trace) -> list[list[tuple[int, Access]]]:

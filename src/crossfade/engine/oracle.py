@@ -15,21 +15,8 @@ from typing import Any
 import msgspec
 
 from crossfade.engine.answers import Answer, graphql_errors, json_text
-from crossfade.engine.outcomes import (
-    Blur,
-    Entry,
-    Gap,
-    Kept,
-    Outcome,
-    Place,
-    Row,
-    Scene,
-    gaps,
-    leaves,
-    named,
-    scene,
-    weight,
-)
+from crossfade.engine.outcomes import Blur, Entry, Kept, Outcome, Place, Row, Scene, leaves, named, scene
+from crossfade.engine.renaming import Gap, gaps, weight
 from crossfade.engine.sameness import MISSING, describe, pattern_of
 from crossfade.model.report import Difference
 
@@ -97,7 +84,11 @@ class Oracle:
         self._fixed = _constants(self._scenes)
         known = {(f"answer {actor}", pattern) for actor, pattern in answer_noise}
         known |= {(f"read {read}", pattern) for read, pattern in read_noise}
-        self._blur = self._learned(Blur(masked=frozenset(known), ignored=self._ignored))
+        self._blur = self._learned(
+            Blur(
+                masked=frozenset(known),
+            )
+        )
 
     @property
     def noisy(self) -> tuple[str, ...]:
@@ -182,7 +173,6 @@ class Oracle:
                 masked=blur.masked | masked,
                 unordered=blur.unordered | {gap.place for gap in found if gap.form == "order"},
                 uncounted=blur.uncounted | {gap.place[0] for gap in found if gap.form == "count"},
-                ignored=blur.ignored,
             )
         return blur
 

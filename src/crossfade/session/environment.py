@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from crossfade.engine.timeline import Timeline, first_canary_stage
@@ -23,26 +23,41 @@ from crossfade.world.folder import copy_folder
 from crossfade.world.ledger import Ledger, remove_folder
 from crossfade.world.migrations import MigrationFailed, run_command
 from crossfade.world.processes import Running, start_instance
+from crossfade.world.proxies import Proxies
 from crossfade.world.servers import Servers
 from crossfade.world.stores import Stores
 
 
 class Environment:
-    """Databases, a folder and instances. `clients` are kept per (service, side, replica)."""
+    """Databases, a folder and instances, kept per (service, side, replica). With `proxies` every instance has addresses of
+    its own for all it calls."""
 
-    def __init__(self, ground: Ground, label: str, stores: Stores, folder: Path) -> None:
+    def __init__(
+        self, ground: Ground, label: str, stores: Stores, folder: Path, proxies: Proxies | None = None
+    ) -> None:
         self.label = label
         self.stores = stores
         self.folder = folder
         self._ground = ground
+        self._proxies = proxies
         self.instances: dict[tuple[str, Side, int], Running] = {}
         self._clients: dict[tuple[str, Side, int], Client] = {}
 
     async def start(self, side: Side, replica: int = 0) -> None:
-        """Starts this side of every service that has it (services off the ramp count as stable), at the same time."""
-        wanted = [s for s in self._ground.contract.services if side is Side.STABLE or s.on_ramp]
-        missing = [s for s in wanted if (s.name, side, replica) not in self.instances]
-        tasks = [asyncio.ensure_future(self._start_one(service, side, replica)) for service in missing]
+        """Starts this side of every service that has it (services off the ramp count as stable), at the same time; what
+        a service calls is there before it."""
+        contract = self._ground.contract
+        wanted = {
+            s.name for s in contract.services if (s.on_ramp or replica == 0) and (side is Side.STABLE or s.on_ramp)
+        }
+        called = {name for service in wanted for name in contract.hops(service)}
+        for group in contract.starting_order():
+            keys = [(s.name, side, replica) for s in group if s.name in wanted]
+            keys += [(s.name, Side.STABLE, 0) for s in group if s.name in called]
+            await self._start_all([key for key in dict.fromkeys(keys) if key not in self.instances])
+
+    async def _start_all(self, keys: Sequence[tuple[str, Side, int]]) -> None:
+        tasks = [asyncio.ensure_future(self._start_one(*key)) for key in keys]
         try:
             await asyncio.gather(*tasks)
         except BaseException:
@@ -51,11 +66,13 @@ class Environment:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _start_one(self, service: Service, side: Side, replica: int) -> None:
+    async def _start_one(self, name: str, side: Side, replica: int) -> None:
         ground = self._ground
+        service = ground.contract.service(name)
         label = f"{self.label}-{replica}" if replica else self.label
+        values = await self._values(service, side, replica)
         running = await start_instance(
-            service, side, label, self._values(), self.folder, ground.logs, ground.ledger, ground.run_id
+            service, side, label, values, self.folder, ground.logs, ground.ledger, ground.run_id
         )
         key = (service.name, side, replica)
         self.instances[key] = running
@@ -111,14 +128,26 @@ class Environment:
         """Raises MigrationFailed."""
         await self._ground.migrate(stage, self.stores, self.folder)
 
-    def _values(self) -> dict[str, str]:
-        return {f"{name}.url": url for name, url in self.stores.urls.items()}
+    async def _values(self, service: Service, side: Side, replica: int) -> dict[str, str]:
+        urls = dict(self.stores.urls)
+        for name in self._ground.contract.hops(service.name):
+            urls.setdefault(name, self.instances[name, Side.STABLE, 0].base_url)
+        if self._proxies is not None:
+            urls = await self._proxies.addresses(actor(service.name, side, replica), urls)
+        return {f"{name}.url": url for name, url in urls.items()}
 
     async def close(self) -> None:
         await self.stop()
+        if self._proxies is not None:
+            await self._proxies.close()
         with contextlib.suppress(EnvironmentFailed):
             await self.stores.drop()
         await in_thread(remove_folder, self.folder)
+
+
+def actor(service: str, side: Side, replica: int) -> str:
+    """The name of an instance as the proxies know it."""
+    return f"{service} {side} {replica}"
 
 
 class Ground:
@@ -140,17 +169,19 @@ class Ground:
         self._building: dict[int, asyncio.Lock] = {}
         self._number = 0
 
-    async def environment(self, label: str, template: str | None) -> Environment:
+    async def environment(self, label: str, template: str | None, proxies: Proxies | None = None) -> Environment:
         self._number += 1
         name = f"{label}{self._number}"
         folder = self.work / "environments" / name
         await in_thread(copy_folder, Path(self.contract.folder), folder)
         stores = await self.servers.create(name, template)
-        return Environment(self, name, stores, folder)
+        return Environment(self, name, stores, folder, proxies)
 
     @contextlib.asynccontextmanager
-    async def opened(self, label: str, template: str | None) -> AsyncIterator[Environment]:
-        environment = await self.environment(label, template)
+    async def opened(
+        self, label: str, template: str | None, proxies: Proxies | None = None
+    ) -> AsyncIterator[Environment]:
+        environment = await self.environment(label, template, proxies)
         try:
             yield environment
         finally:

@@ -38,7 +38,9 @@ from crossfade.session.exploring import (
     spaced,
 )
 from crossfade.session.options import Hear, Options
+from crossfade.session.races import RaceCheck, may_race
 from crossfade.session.restarts import RestartCheck
+from crossfade.session.statements import unprepared
 from crossfade.session.stored import keep_logs
 from crossfade.session.telling import Telling
 from crossfade.session.work import NodeState, ScenarioWork, migration_problem
@@ -51,6 +53,7 @@ from crossfade.world.servers import open_servers
 from crossfade.world.stores import Stores
 
 MOST_SUSPECTS = 40
+RACING = 0.5  # of the budget
 
 
 async def run_contract(contract: Contract, options: Options, hear: Hear) -> Report:
@@ -111,7 +114,7 @@ class _Running:
             ledger.close()
 
     def _plan(self) -> None:
-        self.telling.plan = plan(self.contract, self.line)
+        self.telling.plan = plan(self.contract, self.line, self.options.races)
         self.hear(PlanMade(self.telling.plan))
 
     async def _with_servers(self, ledger: Ledger, work: Path, logs: Path) -> None:
@@ -196,6 +199,7 @@ class _Running:
             await main.stop(Side.STABLE)
         restarts = RestartCheck(self.ground, self.line, point, sides, self.hear)
         task = asyncio.ensure_future(restarts.look(self.works)) if restarts.needed else None
+        races: asyncio.Task[None] | None = None
         try:
             with self._off_the_budget():
                 await self._pure(main, point, sides)
@@ -203,17 +207,49 @@ class _Running:
                     check = AloneCheck(self.contract, self.ground, self.line, point, self._descriptions)
                     if check.possible:
                         self.telling.beside.extend(await check.look(self.works, bool(self.trouble.background)))
+            races = self._races(point, sides)
             left = [work for work in self.works]
             for index, work in enumerate(self.works):
                 share = self._share(point, len(left) - index)
                 await self._explore(main, work, point, entries[index], time.monotonic() + share)
             if task is not None:
                 self.telling.restarts.extend(await task)
+            if races is not None:
+                await races
         finally:
-            if task is not None and not task.done():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, CrossfadeError):
-                    await task
+            for other in (task, races):
+                if other is not None and not other.done():
+                    other.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, CrossfadeError):
+                        await other
+
+    def _races(self, point: int, sides: tuple[Side, ...]) -> asyncio.Task[None] | None:
+        """Calls at the same time, where both sides serve: in an environment of their own, beside the walk."""
+        following = self.line.points[point + 1] if point + 1 < len(self.line.points) else None
+        migration = following.stage if following is not None and following.opened_by == "migration" else None
+        if self.options.races == "off" or (len(sides) < 2 and migration is None):
+            return None
+        auto = self.options.races == "auto" and any(may_race(work.scenario) for work in self.works)
+        if not self.contract.races and not auto:
+            return None
+        background = self.trouble.background
+        check = RaceCheck(self.ground, self.line, point, self.works, self.options, self.hear, background)
+        self.telling.races.append(check)
+        places = sum(len(self._sides_at(p.number)) == 2 for p in self.line.points) + len(self.line.points) - 1
+        return asyncio.create_task(self._race(check, sides, migration, RACING * self.options.budget / max(places, 1)))
+
+    async def _race(self, check: RaceCheck, sides: tuple[Side, ...], migration: int | None, seconds: float) -> None:
+        try:
+            if len(sides) == 2:
+                await check.look(seconds)
+            if migration is not None:
+                await check.look_at_migration(migration, sides, seconds)
+        except EnvironmentFailed as problem:
+            if died := await self.servers.alive():
+                raise EnvironmentFailed(died) from None
+            check.not_explored.append(f"races were not tried: {problem.message}")
+        if check.statements:
+            self.telling.statements += await unprepared(self.ground, self.line, check.point, check.statements)
 
     def _share(self, point: int, scenarios: int) -> float:
         """The time one scenario may take here: an equal part of what is left, the point with both sides counting most."""
@@ -527,7 +563,9 @@ class _Running:
                     self.telling.not_explored.append(f"suspected, not replayed to the end: {sentence}")
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for finding in [*self.telling.beside_findings(), *self.telling.restart_findings()]:
+        others = [self.telling.beside_findings(), self.telling.restart_findings(), self.telling.race_findings()]
+        others.append(self.telling.sql_findings())
+        for finding in [finding for found in others for finding in found]:
             self.hear(FindingMade(finding))
 
 

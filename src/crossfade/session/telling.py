@@ -8,6 +8,8 @@ import time
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from crossfade import __version__
 from crossfade.engine.answers import Answer, json_text
 from crossfade.engine.causes import Literal
@@ -22,6 +24,7 @@ from crossfade.engine.findings import (
     differences,
     fingerprint,
     message,
+    points_of,
     rule_of,
     severity_of,
     unsafe_rollbacks,
@@ -52,7 +55,10 @@ from crossfade.session.alone import BesideProblem
 from crossfade.session.calling import Made
 from crossfade.session.confirming import ATTEMPTS, Confirmed
 from crossfade.session.exploring import Trouble
+from crossfade.session.races import RaceCheck
 from crossfade.session.restarts import KEPT_FAILS, RestartProblem
+from crossfade.session.statements import SqlProblem
+from crossfade.session.telling_races import race_finding
 from crossfade.session.work import ScenarioWork
 
 BODY = 4000
@@ -81,6 +87,8 @@ class Telling:
         self.interrupted = ""
         self.restarts: list[RestartProblem] = []
         self.beside: list[BesideProblem] = []
+        self.races: list[RaceCheck] = []
+        self.statements: list[SqlProblem] = []
         self.not_explored: list[str] = []
         self.findings: list[Finding] = []
         self.unstable: list[Finding] = []
@@ -251,6 +259,67 @@ class Telling:
             "or give the new work a queue of its own",
         )
 
+    def sql_findings(self) -> list[Finding]:
+        """Statements that do not prepare any more; seen at several points, told once."""
+        made: dict[str, Finding] = {}
+        for problem in self.statements:
+            finding = self._sql_finding(problem)
+            made.setdefault(finding.id, finding)
+        self.findings.extend(made.values())
+        for finding in made.values():
+            for index in rollback_stages(self.contract) if finding.cause[0].side == Side.STABLE else ():
+                if finding.chance.per_stage.get(self.contract.stages[index].name):
+                    self._unsafe.setdefault(index, set()).add(finding.id)
+        return list(made.values())
+
+    def _sql_finding(self, found: SqlProblem) -> Finding:
+        stages = [s for p in range(found.point, len(self.line.points)) for s in self.line.stages_at(p)]
+        living = [s for s in stages if self.line.point_of[s] in points_of(self.contract, self.line, found.side)]
+        stage = self.contract.stages[self.line.points[found.point].stage]
+        service = next((s for s in self.contract.services if s.on_ramp), self.contract.services[0])
+        version = service.instance(found.side).version or ""
+        text = " ".join(found.statement.split())
+        shown = text if len(text) <= 160 else text[:159] + "…"
+        more = f", and {found.more} more" if found.more else ""
+        parts = ("sql", str(found.side), stage.name, found.store, found.error)
+        identity = hashlib.blake2b("\n".join(parts).encode(), digest_size=6).hexdigest()
+        names = [s.name for s in self.contract.scenarios if any(x.operation == found.operation for x in s.steps)]
+        steps = [x.name for s in self.contract.scenarios for x in s.steps if x.operation == found.operation]
+        return Finding(
+            id=identity,
+            rule="phase-sql",
+            check=Check.SQL,
+            blame=Blame.PHASE,
+            severity=Severity.ERROR,
+            scenario=names[0] if names else "",
+            operation=found.operation or "background work",
+            message=f"{service.name} {version} sends `{shown}`{more}, which cannot be prepared any more after "
+            f"`{stage.name}`: {found.error}",
+            cause=(CauseLiteral(steps[0] if steps else "background", str(found.side), stage.name, found.operation),),
+            chance=chance([{}], {s.name: 1.0 if i in living else 0.0 for i, s in enumerate(self.contract.stages)}),
+            witness=None,
+            scenarios=tuple(names),
+            service=service.name,
+            advice=f"run the migration of `{stage.name}` only when {version} serves nowhere any more, or keep what it needs",
+        )
+
+    def race_findings(self) -> list[Finding]:
+        """Findings of the races; the same race at several points or in several scenarios is one."""
+        made: dict[str, Finding] = {}
+        for check in self.races:
+            for problem in check.problems:
+                finding = race_finding(self.contract, self.line, problem)
+                if not problem.confirmed:
+                    self.unstable.append(finding)
+                elif finding.id in made:
+                    first = made[finding.id]
+                    names = tuple(dict.fromkeys((*first.scenarios, *finding.scenarios)))
+                    made[finding.id] = msgspec.structs.replace(first, scenarios=names)
+                else:
+                    made[finding.id] = finding
+        self.findings.extend(made.values())
+        return list(made.values())
+
     def restart_findings(self) -> list[Finding]:
         """Findings of the restart check; one per side and point, the first scenario that shows it."""
         known: set[tuple[Side, int]] = set()
@@ -366,13 +435,24 @@ class Telling:
             texts = [text for work in self.works if (text := reason(work))]
             if texts:
                 return Verdict.UNKNOWN, texts[0]
+        untried = self._untried_races()
+        if untried:
+            return Verdict.UNKNOWN, f"the race `{untried[0]}` could not be tried"
         thin = [work for work in self.works if work.sampled_strength is not None and work.sampled_strength < 2]
         if thin:
             return Verdict.UNKNOWN, f"too little of `{thin[0].scenario.name}` was explored in the time given"
         return Verdict.SAFE, exercised.guarantee
 
+    def _untried_races(self) -> list[str]:
+        """Races the contract names that no point could try, although there is a stage for them."""
+        if not self.races:
+            return []
+        tried = {row.name for check in self.races for row in check.exercised}
+        return [race.name for race in self.contract.races if race.name not in tried]
+
     def _not_explored(self) -> list[str]:
         lines = [*self.not_explored, *self.trouble.lost]
+        lines.extend(text for check in self.races for text in check.not_explored)
         if self.interrupted:
             lines.append(f"the run ended early: {self.interrupted}")
         for work in self.works:
@@ -400,7 +480,8 @@ class Telling:
                 guarantee += f" (states told apart by {', '.join(stores)})"
         else:
             guarantee = next(row.guarantee for row in rows if row.regime != "exact")
-        return Exercised(rows, routings, calls, guarantee)
+        races = tuple(row for check in self.races for row in check.exercised)
+        return Exercised(rows, routings, calls, guarantee, races, sum(row.schedules for row in races))
 
     def _scenario_row(self, work: ScenarioWork) -> ScenarioExercised:
         possible = work.automaton.count()

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncpg
+
 from crossfade.model.ramp import Position
-from crossfade.world import commands, trees
+from crossfade.world import commands, sqltext, trees
 from crossfade.world.ledger import Ledger
 
 
@@ -60,6 +62,22 @@ async def run_command(
             return await run_command(command, values, folder, log, run_id, ledger, timeout, position)
         raise MigrationFailed(message)
     return None
+
+
+async def run_file(url: str, file: Path) -> None:
+    """Runs an SQL file statement by statement in one transaction, on a connection of its own, as a migration tool does.
+    Raises MigrationFailed."""
+    text = sqltext.without_psql_lines(file.read_text(encoding="utf-8-sig"))
+    try:
+        connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
+        try:
+            async with connection.transaction():
+                for _, statement in sqltext.statements(text):
+                    await connection.execute(statement)
+        finally:
+            connection.terminate()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+        raise MigrationFailed(f"{file.name}: {problem}") from None
 
 
 def _message(command: str, what: str, log: Path, before: int) -> str:

@@ -11,8 +11,9 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from crossfade.errors import ContractError, CrossfadeError
+from crossfade.errors import ContractError, CrossfadeError, EnvironmentFailed
 from crossfade.model.contract import Database
 from crossfade.world import postgres, redis
 from crossfade.world.children import Ledger
@@ -50,7 +51,8 @@ class Servers:
 
     def __init__(self, databases: Sequence[Database], folder: Path, run_id: str, note: Callable[[str], None]) -> None:
         self.description: dict[str, str] = {}
-        self._databases = tuple(databases)
+        self._databases = tuple(database for database in databases if database.kind != "mysql")
+        self._as_they_are = {d.name: d.url or "" for d in databases if d.kind == "mysql"}
         self._folder = folder
         self._run = re.sub(r"[^a-z0-9]+", "", run_id.lower())[:16] or "run"
         self._note = note
@@ -108,6 +110,9 @@ class Servers:
     async def _open(self, work: Path, logs: Path, ledger: Ledger) -> None:
         own: dict[str, PostgresServer] = {}
         self._launch_redis = lambda: redis.launch(work, logs, ledger)
+        for name, url in self._as_they_are.items():
+            await _reachable(name, url)
+            self.description[name] = f"MySQL at {urlsplit(url).hostname}, used as it is"
         for database in self._databases:
             if database.kind == "postgres":
                 if database.url:
@@ -176,7 +181,7 @@ class Servers:
                 await cache.fill(saved)
                 caches[database.name] = cache
         order = [database.name for database in self._databases if with_caches or database.kind == "postgres"]
-        stores = Stores(label, databases, caches, self._postgres, order, self._folder, self._note)
+        stores = Stores(label, databases, caches, self._postgres, order, self._folder, self._note, self._as_they_are)
         self._stores.append(stores)
         return stores
 
@@ -196,6 +201,20 @@ class Servers:
         for server in {id(server): server for server in running}.values():
             with contextlib.suppress(CrossfadeError):
                 await server.close()
+
+
+async def _reachable(name: str, url: str) -> None:
+    """Somebody listens at the address of a MySQL; whether the name and the password are right, the services will tell."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 3306)
+            writer.close()
+    except (OSError, ValueError, TimeoutError) as problem:
+        reason = str(problem) or "no answer within 10 seconds"
+        raise EnvironmentFailed(
+            f"database `{name}` cannot be reached: {reason}", hint="is the server running?"
+        ) from None
 
 
 def _read(folder: Path, path: str, database: Database) -> str:

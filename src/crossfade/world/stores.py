@@ -71,11 +71,15 @@ class Stores:
         order: Sequence[str],
         folder: Path,
         note: Callable[[str], None],
+        given: Mapping[str, str] | None = None,
     ) -> None:
+        """`given`: names and addresses of stores that are used as they are: nothing is seen of them or taken back."""
         self.label = label
         self.databases = dict(databases)
         self.caches = dict(caches)
         self.urls = {name: (self.databases.get(name) or self.caches[name]).url for name in order}
+        self.urls |= given or {}
+        self._unseen = bool(given)
         self._servers = dict(servers)
         self._folder = folder
         self._note = note
@@ -188,7 +192,7 @@ class Stores:
         return Changes(
             log=tuple(change for log in logs for change in log.changes),
             keys=tuple(key for part in keys for key in part),
-            complete=not notes,
+            complete=not notes and not self._unseen,
             notes=notes,
             restored=all(log.restored for log in logs),
         )

@@ -19,8 +19,8 @@ class Turn:
     "1 row: 100"), `error` ("40P01 deadlock detected"), `open_transaction`: the backend is inside a transaction now."""
 
     __slots__ = (
-        "actor", "began", "connection", "error", "finished", "kind", "number", "open_transaction", "pid", "released",
-        "result", "split", "store", "text", "values",
+        "actor", "began", "commands", "connection", "error", "finished", "kind", "number", "open_transaction", "pid",
+        "released", "result", "split", "store", "text", "values",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +39,7 @@ class Turn:
         self.text = text
         self.kind = kind
         self.values = values
+        self.commands: tuple[tuple[str, ...], ...] = ()  # Redis: the arguments of each command
         self.pid = pid
         self.number = 0
         self.began = False  # this turn opens a transaction: the first after BEGIN, or alone
@@ -51,6 +52,8 @@ class Turn:
 
 
 class Listener(Protocol):
+    directs: bool  # does it hold turns, or only hear of them?
+
     def arrived(self, turn: Turn) -> bool:
         """A turn waits. True: hold it until `Gate.release`; False: it goes at once."""
         ...
@@ -74,7 +77,7 @@ class Gate:
         return self.listener is not None
 
     def splits(self, store: str, text: str) -> bool:
-        return self.listener is not None and self.split(store, text)
+        return self.listener is not None and self.listener.directs and self.split(store, text)
 
     def statement(self, actor: str, store: str, text: str) -> None:
         """A proxy tells every statement text it meets, parsed or sent, scheduled or not."""

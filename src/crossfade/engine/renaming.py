@@ -1,0 +1,505 @@
+"""Are two outcomes equal up to renaming of ids?
+
+They are when one renaming, one to one, turns one into the other: so a row linked to the wrong parent, or one id given
+twice, differs, whatever the ids are. Answers and rows that were there are compared place by place first; new rows and keys
+are then paired, those with one possible partner first (they settle others), and where several partners fit equally all
+choices are tried within a small budget. Clocks near the run are equal to their like. What differs is told leaf by leaf.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from crossfade.engine.answers import Answer
+from crossfade.engine.outcomes import Blur, Entry, Place, Scene, cut, leaves, named
+from crossfade.engine.sameness import (
+    MISSING,
+    _ages_alike,
+    _readings,
+    clock_unit,
+    pattern_of,
+    random_text,
+    time_form,
+    times_alike,
+)
+
+TRIES = 24  # of other pairings of entries that look alike, before two outcomes count as different
+TOLD_TRIES = 4  # of them when the closest pairing is looked for, to tell what differs
+PAIRED = 60  # items of a list are paired with those of another list up to this many
+KEY_WEIGHT = 3  # of a difference in a row's key: rows with the same key are rather the same row
+CLOCK_DRIFT = 120.0  # seconds: how much further from its run a time may lie in one run than in another
+
+_SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_CLOCKS = ("time", "http", "date", "human")
+_IDENTIFIER = re.compile(r"(?:^|[._])(?:id|number|no|code|key|ref|reference)$|I[dD]$", re.I)
+_AGE = re.compile(
+    r"(?:^|[._]|(?<=[a-z]))(?:age_?s(?:ec(?:ond)?s?)?|(?:uptime|elapsed|ttl|expires_?in)(?:_?s(?:ec(?:ond)?s?)?)?)$",
+    re.I,
+)
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """One place where two outcomes differ; `path` is for people, MISSING stands for nothing there. `form`: leaf (two
+    values), shape (one is missing or of another type or length), order (of a list's items), count (an entry too many or
+    too few)."""
+
+    place: Place
+    path: str
+    seen: Any
+    there: Any
+    form: str = "leaf"
+    weight: int = 1
+
+
+def gaps(
+    mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str], strict: bool
+) -> list[Gap]:
+    """Where `mine` differs from `theirs`, at the closest pairing found; empty when they are equal. Only the answers of
+    `actors` are compared. `fixed`: ids that keep their names. `strict`: a list whose items stand in another order differs
+    even when they carry ids or clocks (their order is then that of drawing ids, which no serial order promises)."""
+    actors = tuple(actors)
+    best: list[Gap] = []
+    for attempt, matching in enumerate(_attempts(mine, theirs, blur, fixed, strict)):
+        found: list[Gap] = []
+        matching.run(actors, found)
+        if attempt == 0 or weight(found) < weight(best):
+            best = found
+        if not best or attempt + 1 == TOLD_TRIES:
+            break
+    return best
+
+
+def equal(mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str]) -> bool:
+    """Whether a renaming makes them equal; quicker than `gaps`, and tries more pairings."""
+    actors = tuple(actors)
+    for matching in _attempts(mine, theirs, blur, fixed, False):
+        try:
+            matching.run(actors, _Probe())
+        except _Differs:
+            continue
+        return True
+    return False
+
+
+def _attempts(mine: Scene, theirs: Scene, blur: Blur, fixed: frozenset[str], strict: bool) -> Iterator[_Matching]:
+    """One matching after the other, each to be run before the next is asked for: depth first over the points where
+    several partners fit."""
+    choices: list[int] = []
+    for _ in range(TRIES):
+        matching = _Matching(mine, theirs, blur, fixed, strict, choices)
+        yield matching
+        taken = matching.taken
+        while taken and taken[-1][0] + 1 == taken[-1][1]:
+            taken.pop()
+        if not taken:
+            return
+        choices = [chosen for chosen, _ in taken[:-1]] + [taken[-1][0] + 1]
+
+
+def weight(found: Iterable[Gap]) -> int:
+    return sum(gap.weight for gap in found)
+
+
+class _Naming:
+    """A renaming, one to one, that can be taken back to an earlier point."""
+
+    def __init__(self, fixed: Collection[str]) -> None:
+        self._fixed = fixed
+        self._forward: dict[str, str] = {}
+        self._backward: dict[str, str] = {}
+        self._trail: list[str] = []
+
+    def same(self, mine: str, theirs: str) -> bool:
+        if mine in self._fixed or theirs in self._fixed:
+            return mine == theirs
+        known, back = self._forward.get(mine), self._backward.get(theirs)
+        if known is None and back is None:
+            self._forward[mine] = theirs
+            self._backward[theirs] = mine
+            self._trail.append(mine)
+            return True
+        return known == theirs
+
+    def mark(self) -> int:
+        return len(self._trail)
+
+    def back_to(self, mark: int) -> None:
+        while len(self._trail) > mark:
+            del self._backward[self._forward.pop(self._trail.pop())]
+
+
+class _Differs(Exception):
+    """Ends a comparison that only asks whether there is any difference."""
+
+
+class _Probe(list[Gap]):
+    def append(self, gap: Gap) -> None:
+        raise _Differs
+
+    def extend(self, found: Iterable[Gap]) -> None:
+        if any(True for _ in found):
+            raise _Differs
+
+
+Postponed = tuple[str, str, str, list[Any], list[Any]]
+
+
+class _Matching:
+    """One attempt at a renaming. `choices` says which partner is taken at the first points where several fit; `taken`
+    is what was chosen at all of them, each with the number of partners there were."""
+
+    def __init__(
+        self, mine: Scene, theirs: Scene, blur: Blur, fixed: frozenset[str], strict: bool, choices: Sequence[int]
+    ) -> None:
+        self._mine, self._theirs, self._blur, self._strict = mine, theirs, blur, strict
+        self._now, self._other_now = mine.outcome.now, theirs.outcome.now
+        self._naming = _Naming(fixed | mine.known | theirs.known)
+        self._choices = choices
+        self.taken: list[tuple[int, int]] = []
+        self._later: list[Postponed] | None = None
+
+    def run(self, actors: Iterable[int], found: list[Gap]) -> None:
+        later: list[Postponed] = []
+        self._later = later
+        mine, theirs = self._mine, self._theirs
+        for actor in actors:
+            self._answer(f"answer {actor}", _at(mine.answers, actor), _at(theirs.answers, actor), found)
+        for read in range(max(len(mine.reads), len(theirs.reads))):
+            self._answer(f"read {read}", _at(mine.reads, read), _at(theirs.reads, read), found)
+        self._later = None
+        if mine.outcome.delta.complete and theirs.outcome.delta.complete:
+            self._kept(found)
+            self._entries(found)
+        for place, label, path, one, other in later:
+            self._list(place, label, path, one, other, found)
+
+    def _answer(self, place: str, mine: Answer | None, theirs: Answer | None, found: list[Gap]) -> None:
+        if mine is None or theirs is None:
+            if mine is not theirs:
+                found.append(Gap((place, ""), place, _shown(mine), _shown(theirs), "shape", 3))
+            return
+        if mine.status != theirs.status:
+            if (place, "status") not in self._blur.masked:
+                found.append(Gap((place, "status"), f"{place} status", _shown(mine), _shown(theirs), "leaf", 3))
+            return
+        if mine.status >= 500 or mine.status == 0:
+            return  # what an error says of itself is worth nothing
+        for header in sorted({*mine.headers, *theirs.headers}):
+            one, other = mine.headers.get(header, MISSING), theirs.headers.get(header, MISSING)
+            self._tree(place, place, f"header.{header}", one, other, found)
+        self._tree(place, place, "body", mine.body, theirs.body, found)
+
+    def _kept(self, found: list[Gap]) -> None:
+        """Rows that were there: one that only one of the two changed is, in the other, as it was."""
+        mine, theirs = self._mine.kept, self._theirs.kept
+        for identity in sorted({*mine, *theirs}):
+            one, other = mine.get(identity), theirs.get(identity)
+            known = one or other
+            assert known is not None
+            after = one.after if one else known.before
+            there = other.after if other else known.before
+            group = identity[0]
+            if (after is None) != (there is None):
+                if (group, "deleted") not in self._blur.masked:
+                    gone, still = (MISSING, there) if after is None else (after, MISSING)
+                    found.append(Gap((group, "deleted"), known.label, gone, still, "shape", KEY_WEIGHT))
+            elif after is not None:
+                self._tree(group, known.label, "", after, there, found)
+
+    def _entries(self, found: list[Gap]) -> None:
+        mine = [entry for entry in self._mine.entries if entry.group not in self._blur.uncounted]
+        theirs = [entry for entry in self._theirs.entries if entry.group not in self._blur.uncounted]
+
+        def compare(one: int, other: int, into: list[Gap]) -> None:
+            self._entry(mine[one], theirs[other], into)
+
+        def possible(one: int, other: int) -> bool:
+            return mine[one].group == theirs[other].group
+
+        extra, missing = self._pair(
+            len(mine), len(theirs), compare, possible, found, lambda one, cost: cost < mine[one].leaves
+        )
+        for index in extra:
+            entry = mine[index]
+            found.append(Gap((entry.group, ""), entry.label, entry.content, MISSING, "count", KEY_WEIGHT))
+        for index in missing:
+            entry = theirs[index]
+            found.append(Gap((entry.group, ""), entry.group, MISSING, entry.content, "count", KEY_WEIGHT))
+
+    def _entry(self, mine: Entry, theirs: Entry, found: list[Gap]) -> None:
+        inside: list[Gap] = _Probe() if isinstance(found, _Probe) else []
+        self._tree(mine.group, mine.label, "", mine.content, theirs.content, inside)
+        for gap in inside:
+            heavy = gap.place[1][1:] in mine.key
+            found.append(msgspec.structs.replace(gap, weight=KEY_WEIGHT) if heavy else gap)
+
+    def _tree(self, place: str, label: str, path: str, mine: Any, theirs: Any, found: list[Gap]) -> None:
+        pattern = pattern_of(path)
+        if (place, pattern) in self._blur.masked:
+            return
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            self._object(place, label, path, mine, theirs, found)
+        elif isinstance(mine, list) and isinstance(theirs, list):
+            self._list(place, label, path, mine, theirs, found)
+        elif not self._leaf((place, pattern), mine, theirs):
+            plain = _is_scalar(mine) and _is_scalar(theirs)
+            shown = label if place == label and not path else f"{label} {path}"
+            found.append(Gap((place, pattern), shown, mine, theirs, "leaf" if plain else "shape"))
+
+    def _object(
+        self, place: str, label: str, path: str, mine: dict[str, Any], theirs: dict[str, Any], found: list[Gap]
+    ) -> None:
+        free = [name for name in theirs if name not in mine]
+        for name, value in mine.items():
+            other = name
+            if name not in theirs:
+                other = next((key for key in free if self._names_alike(name, key)), name)
+                if other in free:
+                    free.remove(other)
+            self._tree(place, label, f"{path}.{name}", value, theirs.get(other, MISSING), found)
+        for name in free:
+            self._tree(place, label, f"{path}.{name}", MISSING, theirs[name], found)
+
+    def _names_alike(self, mine: str, theirs: str) -> bool:
+        """Names of fields that are ids; a plain name is only alike to itself."""
+        return any(c.isdigit() for c in mine) and self._texts_alike(mine, theirs)
+
+    def _list(self, place: str, label: str, path: str, mine: list[Any], theirs: list[Any], found: list[Gap]) -> None:
+        pattern = pattern_of(path)
+        if len(mine) != len(theirs):
+            if (place, pattern) not in self._blur.masked:
+                found.append(Gap((place, pattern), f"{label} {path}", mine, theirs, "shape", 1))
+            return
+
+        def compare(one: int, other: int, into: list[Gap]) -> None:
+            self._tree(place, label, f"{path}[{one}]", mine[one], theirs[other], into)
+
+        mark = self._naming.mark()
+        inside: list[Gap] = []
+        for index in range(len(mine)):
+            compare(index, index, inside)
+        if len(mine) > 1 and self._later is not None and (inside or self._naming.mark() > mark):
+            self._naming.back_to(mark)  # rows say better than positions which id is which
+            self._later.append((place, label, path, mine, theirs))
+            return
+        if 1 < len(mine) <= PAIRED and inside:
+            self._naming.back_to(mark)
+            across: list[Gap] = []
+            self._pair(len(mine), len(theirs), compare, lambda one, other: True, across, lambda one, cost: True)
+            if weight(across) < weight(inside):
+                if (place, pattern) not in self._blur.unordered and (
+                    self._strict or not self._numbered(place, pattern, mine)
+                ):
+                    found.append(Gap((place, pattern), f"{label} {path}", mine, theirs, "order"))
+                found.extend(across)
+                return
+            self._naming.back_to(mark)
+            inside = []
+            for index in range(len(mine)):
+                compare(index, index, inside)
+        found.extend(inside)
+
+    def _numbered(self, place: str, pattern: str, items: list[Any]) -> bool:
+        """Do all items carry something drawn by the run: an id, or a clock?"""
+        drawn = any(where == place and path.startswith(f"{pattern}[]") for where, path in self._blur.varying)
+        return drawn or all(
+            any(True for _ in named(item, self._mine.ids)) or any(self._is_clock(leaf) for _, leaf in leaves(item))
+            for item in items
+        )
+
+    def _is_clock(self, leaf: Any) -> bool:
+        if isinstance(leaf, str):
+            return any(kind in _CLOCKS and time_form(text, self._now) for kind, text in cut(leaf))
+        return isinstance(leaf, int | float) and not isinstance(leaf, bool) and bool(clock_unit(leaf, self._now))
+
+    # ── pairing ─────────────────────────────────────────────────────────────
+
+    def _pair(
+        self,
+        mine: int,
+        theirs: int,
+        compare: Callable[[int, int, list[Gap]], None],
+        possible: Callable[[int, int], bool],
+        found: list[Gap],
+        close: Callable[[int, int], bool],
+    ) -> tuple[list[int], list[int]]:
+        """Pairs two collections and adds what differs within pairs; returns those left without a partner."""
+        free, waiting, rest = list(range(theirs)), list(range(mine)), list[int]()
+
+        def partners(one: int, enough: int) -> list[int]:
+            fitting: list[int] = []
+            for other in free:
+                if possible(one, other) and self._fits(compare, one, other):
+                    fitting.append(other)
+                    if len(fitting) == enough:
+                        break
+            return fitting
+
+        while waiting:
+            before = len(waiting)
+            for one in list(waiting):
+                fitting = partners(one, 2)
+                if len(fitting) == 2:
+                    continue
+                waiting.remove(one)
+                if fitting:
+                    compare(one, fitting[0], [])
+                    free.remove(fitting[0])
+                elif isinstance(found, _Probe):
+                    raise _Differs
+                else:
+                    rest.append(one)
+            if waiting and len(waiting) == before:
+                one = waiting.pop(0)
+                fitting = partners(one, 0)
+                other = fitting[self._choose(len(fitting))]
+                compare(one, other, [])
+                free.remove(other)
+        rest.sort()
+        for cost, one, other in self._costs(rest, free, compare, possible):
+            if one in rest and other in free and close(one, cost):
+                compare(one, other, found)
+                rest.remove(one)
+                free.remove(other)
+        return rest, free
+
+    def _fits(self, compare: Callable[[int, int, list[Gap]], None], one: int, other: int) -> bool:
+        mark = self._naming.mark()
+        try:
+            compare(one, other, _Probe())
+        except _Differs:
+            return False
+        finally:
+            self._naming.back_to(mark)
+        return True
+
+    def _costs(
+        self,
+        rest: Sequence[int],
+        free: Sequence[int],
+        compare: Callable[[int, int, list[Gap]], None],
+        possible: Callable[[int, int], bool],
+    ) -> list[tuple[int, int, int]]:
+        if len(rest) * len(free) > 4 * PAIRED:
+            return [(0, one, other) for one, other in zip(rest, free, strict=False) if possible(one, other)]
+        costs: list[tuple[int, int, int]] = []
+        for one in rest:
+            for other in free:
+                if possible(one, other):
+                    mark = self._naming.mark()
+                    inside: list[Gap] = []
+                    compare(one, other, inside)
+                    self._naming.back_to(mark)
+                    costs.append((weight(inside), one, other))
+        return sorted(costs)
+
+    def _choose(self, count: int) -> int:
+        number = len(self.taken)
+        chosen = self._choices[number] if number < len(self._choices) else 0
+        chosen = min(chosen, count - 1)
+        self.taken.append((chosen, count))
+        return chosen
+
+    # ── leaves ──────────────────────────────────────────────────────────────
+
+    def _leaf(self, place: Place, mine: Any, theirs: Any) -> bool:
+        if isinstance(mine, str) and isinstance(theirs, str):
+            mark = self._naming.mark()
+            if self._texts_alike(mine, theirs) or _ages_alike("", mine, theirs):
+                return True
+            self._naming.back_to(mark)
+            return place in self._blur.varying and self._varying_alike(place, mine, theirs, 6)
+        if _is_number(mine) and _is_number(theirs):
+            return self._numbers_alike(place, mine, theirs)
+        return type(mine) is type(theirs) and bool(mine == theirs)
+
+    def _numbers_alike(self, place: Place, mine: float, theirs: float) -> bool:
+        one, other = str(mine), str(theirs)
+        if self._both_ids(one, other):
+            return self._naming.same(one, other)
+        if place in self._blur.varying:
+            return self._varying_alike(place, one, other, 4 if _IDENTIFIER.search(place[1]) else 6)
+        if mine == theirs or abs(mine - theirs) <= 1e-9 * max(abs(mine), abs(theirs)):
+            return True
+        if self._clocks_alike(mine, theirs):
+            return True
+        return bool(_AGE.search(place[1])) and abs(mine - theirs) <= CLOCK_DRIFT
+
+    def _both_ids(self, mine: str, theirs: str) -> bool:
+        """A number that is no key of a new row may still be the key of a row that is missing; an equal amount is not."""
+        if mine in self._mine.ids:
+            return theirs in self._theirs.ids or (mine != theirs and len(theirs) > 3 and theirs.isdigit())
+        return theirs in self._theirs.ids and mine != theirs and len(mine) > 3 and mine.isdigit()
+
+    def _varying_alike(self, place: Place, mine: str, theirs: str, least: int) -> bool:
+        """Short values that vary are equal by accident too often to be followed."""
+        if len(mine) < least or len(theirs) < least or "." in mine:
+            return True
+        return self._naming.same(mine, theirs)
+
+    def _texts_alike(self, mine: str, theirs: str) -> bool:
+        if mine == theirs and not any(c.isdigit() for c in mine):
+            return True
+        if random_text(mine) and random_text(theirs):
+            return self._naming.same(mine, theirs)
+        ours, others = cut(mine), cut(theirs)
+        if len(ours) != len(others):
+            return False
+        return all(
+            self._pieces_alike(kind, text, other_kind, other)
+            for (kind, text), (other_kind, other) in zip(ours, others, strict=True)
+        )
+
+    def _pieces_alike(self, kind: str, mine: str, other_kind: str, theirs: str) -> bool:
+        if kind != other_kind:  # hex of one length, one of the two by chance without a letter
+            random = {kind, other_kind} == {"hash", "digits"} and len(mine) == len(theirs)
+            return random and bool(_HEX.fullmatch(mine) and _HEX.fullmatch(theirs)) and self._naming.same(mine, theirs)
+        if kind in ("uuid", "hash"):
+            return self._naming.same(mine, theirs)
+        if (kind == "digits" and len(mine) == len(theirs)) or (kind == "digits" and mine[0] != "0" != theirs[0]):
+            one, other = mine.lstrip("0"), theirs.lstrip("0")  # ORD-00041173
+            if self._both_ids(one, other):
+                return self._naming.same(one, other)
+        if mine == theirs:
+            return True
+        if kind in _CLOCKS:
+            return times_alike(mine, self._now, theirs, self._other_now) and self._as_far(mine, theirs)
+        return kind == "digits" and max(len(mine), len(theirs)) < 20 and self._clocks_alike(int(mine), int(theirs))
+
+    def _as_far(self, mine: str, theirs: str) -> bool:
+        """Two times near their runs are also equally far from them: ten minutes more on a lease are a difference."""
+        pairs = zip(_readings(mine), _readings(theirs), strict=False)
+        return any(
+            not precise or abs((one - self._now) - (other - self._other_now)) <= CLOCK_DRIFT
+            for (_, one, precise), (_, other, _) in pairs
+        )
+
+    def _clocks_alike(self, mine: float, theirs: float) -> bool:
+        unit = clock_unit(mine, self._now)
+        if not unit or unit != clock_unit(theirs, self._other_now):
+            return False
+        scale = _SCALES[unit]
+        return abs((mine / scale - self._now) - (theirs / scale - self._other_now)) <= CLOCK_DRIFT
+
+
+def _at(answers: Sequence[Answer | None], index: int) -> Answer | None:
+    return answers[index] if index < len(answers) else None
+
+
+def _shown(answer: Answer | None) -> Any:
+    if answer is None:
+        return MISSING
+    return answer.status or f"no answer: {answer.failure}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str) or _is_number(value)
