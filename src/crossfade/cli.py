@@ -116,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
         "--report", metavar="FILE", help="the report.json to take it from (default: the newest stored run)"
     )
 
+    replay.add_argument(
+        "--times", type=_count, default=20, metavar="N", help="how often the schedule of a race is run (default: 20)"
+    )
+
     explain = _command(commands, "explain", "what a rule means, why it hurts, what to do instead", _explain)
     explain.add_argument("rule", nargs="?", help="such as mixed-sameness; without it: all rules")
 
@@ -324,14 +328,18 @@ def _init(options: argparse.Namespace) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     from crossfade.formats.ramp import read_contract
-    from crossfade.report.replay import replay_text
+    from crossfade.report.replay import race_replay_text, replay_text
     from crossfade.report.terminal import Terminal
-    from crossfade.session.replaying import replay_finding
+    from crossfade.session.replaying import replay_finding, replay_race_finding
     from crossfade.session.stored import find
 
     report, finding = find(options.finding, options.report)
     contract = read_contract(report.contract)
     terminal = Terminal(sys.stdout, sys.stderr)
+    if finding.race is not None:
+        race, failures = _until_done(replay_race_finding(contract, report, finding, terminal.hear, options.times))
+        print(race_replay_text(finding, race, failures, options.times))
+        return EXIT_UNSAFE if failures else EXIT_SAFE
     replay = _until_done(replay_finding(contract, report, finding, terminal.hear))
     print(replay_text(finding, replay.calls, replay.problems, replay.fails))
     return EXIT_UNSAFE if replay.fails else EXIT_SAFE

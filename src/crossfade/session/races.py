@@ -543,9 +543,9 @@ def _chooser(policy: Policy | RandomPolicy) -> Callable[[dict[int, Turn]], int]:
 
 async def replay_race(
     ground: Ground, line: Timeline, machine: Mapping[str, Any], times: int
-) -> tuple[int, int, Trial | None]:
-    """Exactly the schedule of a report (RaceShown.machine), `times` times: how often it failed in the same way, how often
-    it was run, and the last run that failed. A stampede is repeated as often. Raises SetupFailed."""
+) -> tuple[int, Trial | None, Oracle]:
+    """Exactly the schedule of a report (RaceShown.machine), `times` times: how often it failed in the same way, and the
+    last run that did. A stampede is repeated as often. Raises SetupFailed."""
     pair = msgspec.convert(machine["pair"], Pair)
     sides = (Side(machine["sides"][0]), Side(machine["sides"][1]))
     decisions = tuple(machine["decisions"])
@@ -562,7 +562,7 @@ async def replay_race(
             kind = attempt.judged(trial).kind
             if kind == machine["kind"] or (not decisions and kind != "serial"):
                 fails, shown = fails + 1, trial
-    return fails, times, shown
+    return fails, shown, attempt.oracle
 
 
 def command_access(turn: Turn) -> Access:

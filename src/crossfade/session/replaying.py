@@ -11,20 +11,24 @@ from pathlib import Path
 import msgspec
 
 from crossfade.engine.judge import Problem
+from crossfade.engine.pairs import Pair
 from crossfade.engine.timeline import Timeline, timeline
-from crossfade.errors import UsageError
+from crossfade.errors import EnvironmentFailed, UsageError
 from crossfade.model.contract import Contract
 from crossfade.model.events import Noted, Started
 from crossfade.model.history import Placed
 from crossfade.model.ramp import Side
-from crossfade.model.report import Finding, Report
+from crossfade.model.report import Finding, RaceShown, Report
+from crossfade.session.arena import SetupFailed
 from crossfade.session.calling import Made
 from crossfade.session.confirming import Replayed, Replayer
 from crossfade.session.descriptions import descriptions_of
 from crossfade.session.environment import Ground
 from crossfade.session.exploring import Explorer, Trouble
 from crossfade.session.options import Hear, Options
+from crossfade.session.races import replay_race
 from crossfade.session.telling import answer_text, body_text, request_text
+from crossfade.session.telling_races import race_again
 from crossfade.session.work import ScenarioWork
 from crossfade.world.finishing import in_thread
 from crossfade.world.ledger import Ledger, clean, new_run_id, remove_folder
@@ -83,6 +87,32 @@ async def replay_finding(contract: Contract, report: Report, finding: Finding, h
         tuple(_call(work, made, stages) for made in replayed.made),
         tuple(problem.message for problem in replayed.problems if _told(problem, finding)),
     )
+
+
+async def replay_race_finding(
+    contract: Contract, report: Report, finding: Finding, hear: Hear, times: int = 20
+) -> tuple[RaceShown | None, int]:
+    """The schedule of a race again, `times` times: the last run that failed, and how many did. Raises UsageError when the
+    contract no longer has what raced."""
+    race = finding.race
+    if race is None or not race.machine:
+        raise UsageError(f"finding `{finding.id}` has no schedule to replay", hint="run the contract again")
+    starts = frozenset(report.environment.get("starts_change_data", ()))
+    line = timeline(contract, starts)
+    pair = msgspec.convert(race.machine["pair"], Pair)
+    names = [*pair.setup, *pair.reads, *(name for name in pair.calls if name.scenario)]
+    gone = [name.step for name in names if contract.step(name) is None]
+    if gone or race.machine["point"] >= len(line.points):
+        what = f"the step `{gone[0]}` is not in the contract" if gone else "the ramp is not what it was"
+        raise UsageError(what, hint="run the contract again")
+    async with _ground(contract, hear) as ground:
+        ground.starts_change_data = set(starts)
+        hear(Started("running the two one after the other, then the schedule"))
+        try:
+            fails, shown, oracle = await replay_race(ground, line, race.machine, times)
+        except SetupFailed as problem:
+            raise EnvironmentFailed(f"the calls before the race do not work: {problem}") from None
+    return (race_again(race, shown, oracle) if shown is not None else None), fails
 
 
 async def _pure_runs(ground: Ground, line: Timeline, work: ScenarioWork, points: set[int]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from crossfade.engine.answers import Answer, json_text
 from crossfade.engine.chance import chance, probability
-from crossfade.engine.oracle import Reference
+from crossfade.engine.oracle import Oracle, Reference
 from crossfade.engine.timeline import Timeline
 from crossfade.model.contract import Contract, StepName
 from crossfade.model.ramp import Side
@@ -29,6 +29,7 @@ from crossfade.model.report import (
     SerialOutcome,
     Severity,
 )
+from crossfade.session.arena import Trial
 from crossfade.session.races import ATTEMPTS, RaceProblem, Tried, racing_stages
 from crossfade.world.turns import Turn
 
@@ -252,6 +253,20 @@ def _shown(contract: Contract, problem: RaceProblem, operations: Sequence[str], 
             "decisions": list(failure.decisions),
             "kind": failure.judgement.kind,
         },
+    )
+
+
+def race_again(race: RaceShown, trial: Trial, oracle: Oracle) -> RaceShown:
+    """The race as it was seen in another run of the same schedule."""
+    return msgspec.structs.replace(
+        race,
+        lanes=tuple(
+            msgspec.structs.replace(lane, answer=_text(answer), request=request)
+            for lane, answer, request in zip(race.lanes, trial.outcome.answers, trial.requests, strict=True)
+        ),
+        turns=tuple(_turn(number, one) for number, one in enumerate(trial.granted, 1)),
+        state=oracle.state_texts(trial.outcome)[:STATE_LINES],
+        setup=trial.setup,
     )
 
 
