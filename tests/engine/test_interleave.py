@@ -114,8 +114,8 @@ def test_the_shrunk_prefix_grants_the_same_turns(scene: Setting, seed: int) -> N
 
 def turns(*ops: Op) -> Program:
     def program() -> Generator[Op, int | None, None]:
-        for op in ops:
-            yield op  # noqa: UP028 - a tuple cannot be sent the answers
+        for op in ops:  # noqa: UP028 - a tuple cannot be sent the answers
+            yield op
 
     return program
 
