@@ -8,7 +8,10 @@ noise: it is learned place by place, followed as an id where that suffices, and 
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +19,7 @@ import msgspec
 
 from crossfade.engine.answers import Answer, graphql_errors, json_text
 from crossfade.engine.outcomes import Blur, Entry, Kept, Outcome, Place, Row, Scene, leaves, named, scene
-from crossfade.engine.renaming import Gap, gaps, weight
+from crossfade.engine.renaming import Gap, equal, gaps, weight
 from crossfade.engine.sameness import MISSING, describe, pattern_of
 from crossfade.model.report import Difference
 
@@ -118,23 +121,25 @@ class Oracle:
         limits = self.limits
         if not outcome.delta.complete and not any("schema" in limit for limit in limits):
             limits += ("this run changed the schema or truncated a table: only answers and reads are compared",)
+        for order in sorted(self._scenes, key=lambda order: (-len(order), order)):
+            left_out = _left_out(outcome, order)
+            if all(turned_away(outcome, actor) for actor in left_out) and self._equals(seen, order):
+                return Judgement(SERIAL, order, left_out, limits=limits)
         compared = {order: self._against(seen, order) for order in self._scenes}
         explained = [
             (_GRAVITY.index(kind), -len(order), order)
             for order, found in compared.items()
-            if (kind := self._explained(outcome, order, found)) is not None
+            if (kind := _explained(outcome, order, found)) is not None
         ]
         if explained:
             gravity, _, order = min(explained)
             kind = _GRAVITY[gravity]
-            away = tuple(actor for actor in self._left_out(outcome, order) if turned_away(outcome, actor))
-            found = [] if kind == SERIAL else [*self._errors(outcome, order), *compared[order]]
-            return Judgement(kind, order, away, self._told(found, order, compared, outcome), limits)
-        nearest = min(compared, key=lambda order: (self._distance(outcome, order, compared[order]), -len(order), order))
-        stuck = any(_timed_out(answer) for answer in outcome.answers)
-        away = tuple(actor for actor in self._left_out(outcome, nearest) if turned_away(outcome, actor))
-        found = [*self._errors(outcome, nearest), *compared[nearest]]
-        return Judgement(STUCK if stuck else LOST, nearest, away, self._told(found, nearest, compared, outcome), limits)
+        else:
+            kind = STUCK if any(_timed_out(answer) for answer in outcome.answers) else LOST
+            order = min(compared, key=lambda order: (_distance(outcome, order, compared[order]), -len(order), order))
+        away = tuple(actor for actor in _left_out(outcome, order) if turned_away(outcome, actor))
+        differences = self._told([*_errors(outcome, order), *compared[order]], order, compared)
+        return Judgement(kind, order, away, differences, limits)
 
     def state_texts(self, outcome: Outcome, race: Outcome | None = None) -> tuple[str, ...]:
         """The rows and keys of `outcome` in which `race` (itself, if not given) or any two serial orders of all calls
@@ -178,6 +183,9 @@ class Oracle:
 
     # ── judging ─────────────────────────────────────────────────────────────
 
+    def _equals(self, seen: Scene, order: tuple[int, ...]) -> bool:
+        return any(equal(seen, reference, order, self._blur, self._fixed) for reference in self._scenes[order])
+
     def _against(self, seen: Scene, order: tuple[int, ...]) -> list[Gap]:
         """The differences to the closest run in this order."""
         best: list[Gap] | None = None
@@ -189,36 +197,6 @@ class Oracle:
                 break
         return best or []
 
-    def _explained(self, outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> str | None:
-        """How bad it is if this order is taken for what happened; None if it cannot be."""
-        kinds = [SERIAL]
-        for actor in self._left_out(outcome, order):
-            answer = outcome.answers[actor]
-            if answer is None or answer.works:
-                return None
-            if not turned_away(outcome, actor):
-                kinds.append(_error_kind(outcome, actor))
-        for gap in found:
-            answered = next((actor for actor in order if gap.place[0] == f"answer {actor}"), None)
-            if answered is None or not _without_answer(outcome.answers[answered]):
-                return None
-            kinds.append(_error_kind(outcome, answered))
-        return max(kinds, key=_GRAVITY.index)
-
-    def _left_out(self, outcome: Outcome, order: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(actor for actor in range(len(outcome.answers)) if actor not in order)
-
-    def _distance(self, outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> int:
-        return weight(found) + 3 * len(self._errors(outcome, order))
-
-    def _errors(self, outcome: Outcome, order: tuple[int, ...]) -> list[Gap]:
-        """The answers of calls that this order leaves out, unless they were cleanly turned away."""
-        return [
-            Gap((f"answer {actor}", "status"), f"answer {actor} status", _status(answer), MISSING)
-            for actor in self._left_out(outcome, order)
-            if (answer := outcome.answers[actor]) is not None and not turned_away(outcome, actor)
-        ]
-
     # ── telling ─────────────────────────────────────────────────────────────
 
     def _told(
@@ -226,7 +204,6 @@ class Oracle:
         found: Sequence[Gap],
         order: tuple[int, ...],
         compared: Mapping[tuple[int, ...], Sequence[Gap]],
-        outcome: Outcome,
     ) -> tuple[Difference, ...]:
         orders = [*self._full, *(() if order in self._full else (order,))]
         told: dict[str, Difference] = {}
@@ -276,6 +253,40 @@ class Oracle:
         if self._names.count(name) > 1:
             name = f"{name} ({int(number) + 1})"
         return f"answer of {name} {tail}".strip()
+
+
+def _explained(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> str | None:
+    """How bad it is if this order is taken for what happened; None if it cannot be."""
+    kinds = [SERIAL]
+    for actor in _left_out(outcome, order):
+        answer = outcome.answers[actor]
+        if answer is None or answer.works:
+            return None
+        if not turned_away(outcome, actor):
+            kinds.append(_error_kind(outcome, actor))
+    for gap in found:
+        answered = next((actor for actor in order if gap.place[0] == f"answer {actor}"), None)
+        if answered is None or not _without_answer(outcome.answers[answered]):
+            return None
+        kinds.append(_error_kind(outcome, answered))
+    return max(kinds, key=_GRAVITY.index)
+
+
+def _left_out(outcome: Outcome, order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(actor for actor in range(len(outcome.answers)) if actor not in order)
+
+
+def _distance(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> int:
+    return weight(found) + 3 * len(_errors(outcome, order))
+
+
+def _errors(outcome: Outcome, order: tuple[int, ...]) -> list[Gap]:
+    """The answers of calls that this order leaves out, unless they were cleanly turned away."""
+    return [
+        Gap((f"answer {actor}", "status"), f"answer {actor} status", _status(answer), MISSING)
+        for actor in _left_out(outcome, order)
+        if (answer := outcome.answers[actor]) is not None and not turned_away(outcome, actor)
+    ]
 
 
 def turned_away(outcome: Outcome, actor: int) -> bool:
@@ -362,9 +373,23 @@ def _state_lines(shown: Scene, scenes: Sequence[Scene], places: Collection[Place
     for group in sorted(groups):
         if not any(entry.group == group for one in scenes for entry in one.entries):
             continue
-        entries = [entry for entry in shown.entries if entry.group == group]
-        yield from sorted(_entry_line(entry) for entry in entries)
-        if not entries and not any(row[0] == group for row in rows):
+        counted = (group, "") in places
+        lines = [
+            [
+                (_entry_text(entry, places, counted), _entry_label(entry, counted))
+                for entry in one.entries
+                if entry.group == group
+            ]
+            for one in (shown, *scenes)
+        ]
+        told = sorted(lines[0])
+        if not counted:  # entries that every outcome has so are left out
+            everywhere = functools.reduce(operator.and_, (Counter(text for text, _ in some) for some in lines))
+            for text, count in everywhere.items():
+                for line in [line for line in told if line[0] == text][:count]:
+                    told.remove(line)
+        yield from (f"{label}: {text}" for text, label in told)
+        if counted and not lines[0] and not any(row[0] == group for row in rows):
             yield f"{_short(group)}: none"
 
 
@@ -380,18 +405,26 @@ def _columns(row: Any, before: Any, group: str, places: Collection[Place]) -> st
     return ", ".join(told) or "as before"
 
 
-def _entry_line(entry: Entry) -> str:
-    if entry.content.get("gone") is True and "name" in entry.content:
-        return f"{entry.label}: gone"
-    if "name" in entry.key and "kind" in entry.content:
-        return f"{entry.label}: {json_text(entry.content.get('value'), 120)}"
+def _entry_label(entry: Entry, counted: bool) -> str:
+    if _is_key(entry):
+        return entry.label
+    return _short(entry.label) + (" (new)" if counted else "")
+
+
+def _entry_text(entry: Entry, places: Collection[Place], counted: bool) -> str:
+    if _is_key(entry):
+        return "gone" if entry.content.get("gone") is True else json_text(entry.content.get("value"), 120)
     told = [
         f"{path.lstrip('.')} {_plain(value)}"
         for path, value in leaves(entry.content)
-        if path.lstrip(".") not in entry.key
+        if (counted and path.lstrip(".") not in entry.key) or (entry.group, pattern_of(path)) in places
     ]
     text = ", ".join(told)
-    return f"{_short(entry.label)} (new): " + (text if len(text) <= 160 else text[:159] + "…")
+    return text if len(text) <= 160 else text[:159] + "…"
+
+
+def _is_key(entry: Entry) -> bool:
+    return "name" in entry.key and ("kind" in entry.content or "gone" in entry.content)
 
 
 def _short(label: str) -> str:

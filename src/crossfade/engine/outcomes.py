@@ -184,10 +184,10 @@ def opened(value: Any) -> Any:
         return [opened(inner) for inner in value]
     if isinstance(value, str) and value[:1] in ("{", "[", '"'):
         try:
-            opened = msgspec.json.decode(value)
+            inner = msgspec.json.decode(value)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return value
-        return opened if isinstance(opened, str) else opened(opened)
+        return inner if isinstance(inner, str) else opened(inner)
     return value
 
 

@@ -37,8 +37,7 @@ _SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _CLOCKS = ("time", "http", "date", "human")
 _IDENTIFIER = re.compile(r"(?:^|[._])(?:id|number|no|code|key|ref|reference)$|I[dD]$", re.I)
 _AGE = re.compile(
-    r"(?:^|[._]|(?<=[a-z]))(?:age_?s(?:ec(?:ond)?s?)?|(?:uptime|elapsed|ttl|expires_?in)(?:_?s(?:ec(?:ond)?s?)?)?)$",
-    re.I,
+    r"(?:^|[._])(?:age_?sec(?:ond)?s?|age_s|(?:uptime|elapsed|ttl|expires_?in)(?:_?s(?:ec(?:ond)?s?)?)?)$", re.I
 )
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 
