@@ -45,6 +45,7 @@ class BurstProxy:
         self.quiet = asyncio.Event()  # no connection is left
         self.quiet.set()
         self._server: asyncio.Server | None = None
+        self._reasons: set[str] = set()
 
     @classmethod
     async def start(cls, gate: Gate, actor: str, store: str, url: str) -> BurstProxy:
@@ -54,7 +55,7 @@ class BurstProxy:
         scheme = parts.scheme.split("+")[0]
         if scheme in _ENCRYPTED:
             port, name = _ENCRYPTED[scheme]
-            proxy.refused = f"{name} over TLS: turns cannot be told apart"
+            proxy.refuse(f"{name} over TLS: turns cannot be told apart")
             proxy.talk = _passing
         else:
             port, proxy.talk = _KINDS.get(scheme, (0, Opaque))
@@ -88,7 +89,8 @@ class BurstProxy:
             await asyncio.wait_for(self.quiet.wait(), 5)
 
     def refuse(self, reason: str) -> None:
-        self.refused = self.refused or reason
+        self._reasons.add(reason)
+        self.refused = "; ".join(sorted(self._reasons))  # in whatever order the connections came
 
 
 def _passing() -> Talk:
@@ -139,7 +141,7 @@ class _Connection:
     def said(self, data: bytes) -> None:
         if not self._begun:
             self._begun = True
-            if data[:2] == b"\x16\x03" and not isinstance(self._talk, MySql):
+            if data[:2] == b"\x16\x03" and self.proxy.talk not in (MySql, _passing):
                 self._stop("TLS: turns cannot be told apart")
         for said in self._talk.sent(data):
             if said.stop:

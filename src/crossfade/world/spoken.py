@@ -82,7 +82,7 @@ class Opaque:
         self._scheduled = scheduled
 
     def sent(self, data: bytes) -> list[Said]:
-        if data.startswith(b"PRI * HTTP/2.0"):
+        if self._scheduled and data.startswith(b"PRI * HTTP/2.0"):
             return [Said(data, stop="HTTP/2: several calls share a connection, turns cannot be told apart")]
         return [Said(data, f"{len(data)} bytes" if self._scheduled else "")]
 
