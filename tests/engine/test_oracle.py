@@ -524,6 +524,186 @@ def test_new_rows_are_told_where_they_differ() -> None:
     assert line.startswith("orders id=71022 (new): who u0")
 
 
+# ── more of what services do ────────────────────────────────────────────────
+
+
+def test_small_ids_of_a_service_without_a_database_are_learned() -> None:
+    def kept(*ids: int, owner: str = "b") -> Outcome:
+        items = [{"id": ids[0], "owner": "a"}, {"id": ids[1], "owner": owner}]
+        return outcome([told(201, {"id": ids[0]}), told(201, {"id": ids[1]})], reads=[told(200, items)])
+
+    oracle = Oracle([Reference((0, 1), kept(2 * n, 2 * n + 1)) for n in range(3)])
+    assert "serial" == oracle.judge(kept(17, 18)).kind
+    assert "lost" == oracle.judge(kept(17, 18, owner="a")).kind
+    large = Oracle([Reference((0, 1), kept(2 * n + 2000, 2 * n + 2001)) for n in range(3)])
+    assert "serial" == large.judge(kept(2017, 2018)).kind
+    assert "lost" == large.judge(kept(2017, 2017)).kind
+
+
+def test_padded_numbers_are_followed() -> None:
+    def made(number: int, printed: int) -> Outcome:
+        return outcome([told(201, {"ref": f"ORD-{printed:08}"}), told(200)], [new("orders", id=number)])
+
+    oracle = Oracle([Reference((0, 1), made(41_173, 41_173))])
+    assert "serial" == oracle.judge(made(52_807, 52_807)).kind
+    assert "lost" == oracle.judge(made(52_807, 52_808)).kind
+
+
+@pytest.mark.parametrize("name", ["remaining", "age", "pages"])
+def test_counts_are_no_ages(name: str) -> None:
+    oracle = Oracle([Reference((0, 1), outcome([told(200, {name: 5}), told(200)]))])
+    assert "lost" == oracle.judge(outcome([told(200, {name: 4}), told(200)])).kind
+
+
+def test_ages_in_seconds_may_differ_a_little() -> None:
+    oracle = Oracle([Reference((0, 1), outcome([told(200, {"age_seconds": 0, "text": "just now"}), told(200)]))])
+    later = outcome([told(200, {"age_seconds": 2, "text": "3 seconds ago"}), told(200)])
+    assert "serial" == oracle.judge(later).kind
+
+
+@pytest.mark.parametrize("number", [False, True])
+def test_ten_minutes_more_on_a_lease_are_a_difference(number: bool) -> None:
+    def lease(now: float, minutes: int) -> Outcome:
+        until = now + 60 * minutes
+        value = int(until) if number else datetime.fromtimestamp(until, UTC).isoformat()
+        changed = row("leases", {"id": 3}, {"id": 3, "until": None}, {"id": 3, "until": value})
+        return outcome([told(200), told(200)], [changed], now=now)
+
+    oracle = Oracle([Reference((0, 1), lease(NOW, 20))])
+    assert "serial" == oracle.judge(lease(NOW + 1234.5, 20)).kind
+    assert "lost" == oracle.judge(lease(NOW + 1234.5, 10)).kind
+
+
+def test_deleted_and_changed_differ() -> None:
+    base = {"id": 1, "n": 1}
+    gone, changed = row("rows", {"id": 1}, base, None), row("rows", {"id": 1}, base, {"id": 1, "n": 2})
+    answers = [told(200), told(200)]
+    oracle = Oracle([Reference((0, 1), outcome(answers, [gone])), Reference((1, 0), outcome(answers, [gone]))])
+    assert "serial" == oracle.judge(outcome(answers, [gone])).kind
+    for rows in ([changed], []):
+        judgement = oracle.judge(outcome(answers, rows))
+        assert "lost" == judgement.kind
+        assert ("db public.rows id=1", "nothing in either order") == (
+            judgement.differences[0].path,
+            judgement.differences[0].reason,
+        )
+    assert ("rows id=1: deleted",) == oracle.state_texts(outcome(answers, [gone]), outcome(answers, [changed]))
+
+
+def test_amounts_in_rows_without_a_key_are_no_ids() -> None:
+    def logged(amount: int) -> Outcome:
+        text = json.dumps({"amount": amount, "account": 1})
+        return outcome([told(200), told(200)], [RowChange("db", "public.log", text, None, text, NOW)])
+
+    oracle = Oracle([Reference((0, 1), logged(5000))])
+    assert "serial" == oracle.judge(logged(5000)).kind
+    assert "lost" == oracle.judge(logged(7000)).kind
+
+
+def test_three_calls() -> None:
+    def added(order: Sequence[int], total: int | None = None) -> Outcome:
+        answers: list[Answer | None] = [None, None, None]
+        balance = 100
+        for actor in order:
+            balance += 10**actor
+            answers[actor] = told(200, {"balance": balance})
+        return outcome(answers, [account(balance if total is None else total)] if order else [])
+
+    every = [order for size in range(4) for order in permutations(range(3), size)]
+    oracle = Oracle([Reference(order, added(order)) for order in every], names=["a", "b", "c"])
+    assert () == oracle.limits
+    for order in permutations(range(3)):
+        assert ("serial", order) == (oracle.judge(added(order)).kind, oracle.judge(added(order)).order)
+    lost = oracle.judge(added((2, 0, 1), 201))
+    assert ("lost", (2, 0, 1)) == (lost.kind, lost.order)
+    assert "211 in every order" == lost.differences[0].reason
+    left = added((2, 0))
+    away = Outcome((left.answers[0], told(409), left.answers[2]), (), left.delta, (), NOW)
+    assert ("serial", (2, 0), (1,)) == (oracle.judge(away).kind, oracle.judge(away).order, oracle.judge(away).refused)
+
+
+def test_one_of_the_two_may_be_no_call() -> None:
+    """A backfill: it has no answer, and is always there."""
+
+    def filled(note: str | None, answer: Answer | None) -> Outcome:
+        changed = row("orders", {"id": 1}, {"id": 1, "note": None}, {"id": 1, "note": note})
+        return outcome([None, answer], [changed] if note is not None else [])
+
+    oracle = Oracle(
+        [Reference(order, filled("new", told(200))) for order in ((0, 1), (1, 0))]
+        + [Reference((0,), filled("old", None))]
+    )
+    assert "serial" == oracle.judge(filled("new", told(200))).kind
+    assert "lost" == oracle.judge(filled("old", told(200))).kind
+    assert ("serial", (0,)) == (
+        oracle.judge(filled("old", told(409))).kind,
+        oracle.judge(filled("old", told(409))).order,
+    )
+
+
+def test_errors_of_graphql_are_errors() -> None:
+    def graph(message: str) -> Answer:
+        return told(200, {"data": None, "errors": [{"message": message}]})
+
+    oracle = withdrawals()
+    assert "refused" == oracle.judge(raced(FINE, graph("boom"), 70)).kind
+    conflict = oracle.judge(raced(FINE, graph("the account was locked, try again"), 70))
+    assert ("serial", (1,)) == (conflict.kind, conflict.refused)
+
+
+def test_json_in_texts_is_compared_place_by_place() -> None:
+    def sent(nonce: str, amount: int) -> Outcome:
+        payload = json.dumps({"nonce": nonce, "amount": amount})
+        return outcome([told(200), told(200)], [new("outbox", id=5001, payload=payload)])
+
+    oracle = Oracle([Reference((0, 1), sent("abc", 5)), Reference((0, 1), sent("qrs", 5))])
+    assert "serial" == oracle.judge(sent("xyz", 5)).kind
+    judgement = oracle.judge(sent("xyz", 6))
+    assert [("db public.outbox id=5001 .payload.amount", "6")] == [(d.path, d.seen) for d in judgement.differences]
+
+
+def test_objects_keyed_by_ids_are_followed() -> None:
+    def totals(number: int, total: int) -> Outcome:
+        return outcome(
+            [told(200), told(200)], [new("orders", id=number)], reads=[told(200, {"by": {str(number): total}})]
+        )
+
+    oracle = Oracle([Reference((0, 1), totals(5001, 3))])
+    assert "serial" == oracle.judge(totals(6001, 3)).kind
+    assert "lost" == oracle.judge(totals(6001, 4)).kind
+
+
+def test_rows_that_the_setup_made_are_told_by_what_changed_in_them() -> None:
+    def paid(start: int, one: int) -> Outcome:
+        rows = [
+            new("accounts", id=start, owner="a", balance=one),
+            new("accounts", id=start + 9, owner="b", balance=100),
+        ]
+        return outcome([told(200), told(200)], rows)
+
+    oracle = Oracle([Reference((0, 1), paid(5000, 50)), Reference((1, 0), paid(6000, 50))], names=["withdraw"] * 2)
+    race = paid(7000, 70)
+    judgement = oracle.judge(race)
+    assert [("db public.accounts id=7000 .balance", "70", "50 in either order")] == [
+        (difference.path, difference.seen, difference.reason) for difference in judgement.differences
+    ]
+    assert ("accounts id=7000: balance 70",) == oracle.state_texts(race)
+    assert ("accounts id=5000: balance 50",) == oracle.state_texts(paid(5000, 50), race)
+
+
+def test_many_rows_alike_are_compared_in_time() -> None:
+    def made(start: int, kinds: Sequence[int]) -> Outcome:
+        rows = []
+        for n, kind in enumerate(kinds):
+            token = uuid.uuid5(uuid.UUID(int=start), str(n)).hex
+            rows.append(new("parts", id=start + 3 * n, kind=kind, token=token))
+        return outcome([told(200), told(200)], rows)
+
+    oracle = Oracle([Reference((0, 1), made(5000 + 1000 * n, [0] * 40 + [1] * 10)) for n in range(2)])
+    assert "serial" == oracle.judge(made(9000, [1] * 10 + [0] * 40)).kind
+    assert "lost" == oracle.judge(made(9000, [1] * 11 + [0] * 39)).kind
+
+
 # ── properties ──────────────────────────────────────────────────────────────
 
 Store = dict[str, dict[Any, dict[str, Any]]]

@@ -141,10 +141,12 @@ def _inserted_ids(rows: Iterable[RowChange]) -> frozenset[str]:
     key of its own has none: there the whole row stands for the key."""
     found: set[str] = set()
     for row in rows:
-        if row.before is not None or row.after is None or row.key == row.after:
+        if row.before is not None or row.after is None:
             continue
         key = opened(row.key)
-        for value in key.values() if isinstance(key, dict) and len(key) <= 3 else ():
+        if not isinstance(key, dict) or len(key) > 3 or (len(key) > 1 and row.key == row.after):
+            continue
+        for value in key.values():
             if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1000:
                 found.add(str(value))
     return frozenset(found)

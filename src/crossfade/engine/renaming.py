@@ -9,6 +9,7 @@ choices are tried within a small budget. Clocks near the run are equal to their 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ TOLD_TRIES = 4  # of them when the closest pairing is looked for, to tell what d
 PAIRED = 60  # items of a list are paired with those of another list up to this many
 KEY_WEIGHT = 3  # of a difference in a row's key: rows with the same key are rather the same row
 CLOCK_DRIFT = 120.0  # seconds: how much further from its run a time may lie in one run than in another
+DRAWN = 15  # digits: a number so long was drawn, not counted
 
 _SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _CLOCKS = ("time", "http", "date", "human")
@@ -145,6 +147,7 @@ class _Probe(list[Gap]):
             raise _Differs
 
 
+Mark = tuple[str, tuple[tuple[str, str], ...]]
 Postponed = tuple[str, str, str, list[Any], list[Any]]
 
 
@@ -217,11 +220,18 @@ class _Matching:
         def compare(one: int, other: int, into: list[Gap]) -> None:
             self._entry(mine[one], theirs[other], into)
 
+        ours, others = [self._mark(entry) for entry in mine], [self._mark(entry) for entry in theirs]
+        if isinstance(found, _Probe) and Counter(ours) != Counter(others):
+            raise _Differs
+
         def possible(one: int, other: int) -> bool:
             return mine[one].group == theirs[other].group
 
+        def fitting(one: int, other: int) -> bool:
+            return ours[one] == others[other]
+
         extra, missing = self._pair(
-            len(mine), len(theirs), compare, possible, found, lambda one, cost: cost < mine[one].leaves
+            len(mine), len(theirs), compare, fitting, possible, found, lambda one, cost: cost < mine[one].leaves
         )
         for index in extra:
             entry = mine[index]
@@ -229,6 +239,21 @@ class _Matching:
         for index in missing:
             entry = theirs[index]
             found.append(Gap((entry.group, ""), entry.group, MISSING, entry.content, "count", KEY_WEIGHT))
+
+    def _mark(self, entry: Entry) -> Mark:
+        """What of an entry must be the same in its partner, whatever the ids are: leaves that are only equal to
+        themselves. Says quickly that two entries differ, never that they are equal."""
+        loose = [path for group, path in self._blur.masked | self._blur.varying if group == entry.group]
+        firm = []
+        for path, leaf in leaves(entry.content):
+            pattern = pattern_of(path)
+            if any(c.isdigit() for c in pattern) or any(pattern.startswith(where) for where in loose):
+                continue
+            if isinstance(leaf, bool) or (isinstance(leaf, str) and _is_plain(leaf)):
+                firm.append((pattern, repr(leaf)))
+            elif isinstance(leaf, int) and abs(leaf) < 1000 and not _AGE.search(pattern):
+                firm.append((pattern, str(leaf)))
+        return entry.group, tuple(sorted(firm))
 
     def _entry(self, mine: Entry, theirs: Entry, found: list[Gap]) -> None:
         inside: list[Gap] = _Probe() if isinstance(found, _Probe) else []
@@ -289,7 +314,7 @@ class _Matching:
         if 1 < len(mine) <= PAIRED and inside:
             self._naming.back_to(mark)
             across: list[Gap] = []
-            self._pair(len(mine), len(theirs), compare, lambda one, other: True, across, lambda one, cost: True)
+            self._pair(len(mine), len(theirs), compare, _always, _always, across, lambda one, cost: True)
             if weight(across) < weight(inside):
                 if (place, pattern) not in self._blur.unordered and (
                     self._strict or not self._numbered(place, pattern, mine)
@@ -323,40 +348,42 @@ class _Matching:
         mine: int,
         theirs: int,
         compare: Callable[[int, int, list[Gap]], None],
+        fitting: Callable[[int, int], bool],
         possible: Callable[[int, int], bool],
         found: list[Gap],
         close: Callable[[int, int], bool],
     ) -> tuple[list[int], list[int]]:
-        """Pairs two collections and adds what differs within pairs; returns those left without a partner."""
+        """Pairs two collections and adds what differs within pairs; returns those left without a partner. Only what is
+        `fitting` can be equal, only what is `possible` and `close` enough is the same thing at all."""
         free, waiting, rest = list(range(theirs)), list(range(mine)), list[int]()
 
         def partners(one: int, enough: int) -> list[int]:
-            fitting: list[int] = []
+            found: list[int] = []
             for other in free:
-                if possible(one, other) and self._fits(compare, one, other):
-                    fitting.append(other)
-                    if len(fitting) == enough:
+                if fitting(one, other) and self._fits(compare, one, other):
+                    found.append(other)
+                    if len(found) == enough:
                         break
-            return fitting
+            return found
 
         while waiting:
             before = len(waiting)
             for one in list(waiting):
-                fitting = partners(one, 2)
-                if len(fitting) == 2:
+                some = partners(one, 2)
+                if len(some) == 2:
                     continue
                 waiting.remove(one)
-                if fitting:
-                    compare(one, fitting[0], [])
-                    free.remove(fitting[0])
+                if some:
+                    compare(one, some[0], [])
+                    free.remove(some[0])
                 elif isinstance(found, _Probe):
                     raise _Differs
                 else:
                     rest.append(one)
             if waiting and len(waiting) == before:
                 one = waiting.pop(0)
-                fitting = partners(one, 0)
-                other = fitting[self._choose(len(fitting))]
+                some = partners(one, 0)
+                other = some[self._choose(len(some))]
                 compare(one, other, [])
                 free.remove(other)
         rest.sort()
@@ -427,6 +454,8 @@ class _Matching:
             return True
         if self._clocks_alike(mine, theirs):
             return True
+        if isinstance(mine, int) and isinstance(theirs, int) and len(one) == len(other) >= DRAWN:
+            return self._naming.same(one, other)
         return bool(_AGE.search(place[1])) and abs(mine - theirs) <= CLOCK_DRIFT
 
     def _both_ids(self, mine: str, theirs: str) -> bool:
@@ -468,7 +497,11 @@ class _Matching:
             return True
         if kind in _CLOCKS:
             return times_alike(mine, self._now, theirs, self._other_now) and self._as_far(mine, theirs)
-        return kind == "digits" and max(len(mine), len(theirs)) < 20 and self._clocks_alike(int(mine), int(theirs))
+        if kind != "digits":
+            return False
+        if max(len(mine), len(theirs)) < 20 and self._clocks_alike(int(mine), int(theirs)):
+            return True
+        return len(mine) == len(theirs) >= DRAWN and self._naming.same(mine, theirs)
 
     def _as_far(self, mine: str, theirs: str) -> bool:
         """Two times near their runs are also equally far from them: ten minutes more on a lease are a difference."""
@@ -484,6 +517,15 @@ class _Matching:
             return False
         scale = _SCALES[unit]
         return abs((mine / scale - self._now) - (theirs / scale - self._other_now)) <= CLOCK_DRIFT
+
+
+def _always(one: int, other: int) -> bool:
+    return True
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is only equal to itself: no id, clock or age is in it."""
+    return not any(c.isdigit() for c in text) and " ago" not in text and "now" not in text.lower()
 
 
 def _at(answers: Sequence[Answer | None], index: int) -> Answer | None:
