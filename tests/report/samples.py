@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgspec
+import race_samples
 
 from crossfade.model.report import (
     Blame,
@@ -378,6 +379,25 @@ def demo_report() -> Report:
     )
 
 
+def race_report() -> Report:
+    """Races of every method and kind, one of them an old fault of the stable."""
+    report = demo_report()
+    stable = msgspec.structs.replace(
+        race_samples.lost_update(),
+        id="e2b7a31f0c55",
+        rule="stable-race",
+        blame=Blame.STABLE,
+        severity=Severity.INFO,
+        message="two withdrawals on the stable at the same time lose one of them",
+    )
+    return msgspec.structs.replace(
+        report,
+        findings=(*race_samples.races(), stable),
+        unstable=(msgspec.structs.replace(race_samples.stampede(), id="77aa01c2d9e4"),),
+        exercised=msgspec.structs.replace(report.exercised, races=race_samples.exercised(), schedules=94),
+    )
+
+
 def safe_report() -> Report:
     return msgspec.structs.replace(
         demo_report(),
@@ -472,7 +492,15 @@ def huge_report(count: int = 200) -> Report:
 
 def hostile_report() -> Report:
     """The same report with every text replaced by one that tries to break out."""
-    report = _poisoned(demo_report())
+    return _hostile(demo_report())
+
+
+def hostile_race_report() -> Report:
+    return _hostile(race_report())
+
+
+def _hostile(plain: Report) -> Report:
+    report = _poisoned(plain)
     assert isinstance(report, Report)
     return report
 

@@ -20,7 +20,15 @@ from crossfade.report.data import json_report, report_schema, report_schema_text
 from crossfade.report.junit import junit_report
 from crossfade.report.markdown import LIMIT, markdown_report
 
-ALL = ("demo_report", "safe_report", "unknown_report", "empty_report", "hostile_report")
+ALL = (
+    "demo_report",
+    "race_report",
+    "safe_report",
+    "unknown_report",
+    "empty_report",
+    "hostile_report",
+    "hostile_race_report",
+)
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "reference" / "report.schema.json"
 
 
@@ -31,7 +39,8 @@ def test_report_json_fits_the_published_schema(name: str) -> None:
 
 
 def test_report_json_reads_back_as_the_same_report() -> None:
-    assert msgspec.json.decode(json_report(samples.demo_report()), type=Report) == samples.demo_report()
+    for report in (samples.demo_report(), samples.race_report()):
+        assert msgspec.json.decode(json_report(report), type=Report) == report
 
 
 def test_the_schema_refuses_a_report_without_a_verdict() -> None:
@@ -74,7 +83,7 @@ def test_junit_has_a_case_per_scenario_and_check_and_names_the_findings() -> Non
 
 def test_junit_of_a_safe_run_passes_and_of_an_unknown_one_errs() -> None:
     safe = ElementTree.fromstring(junit_report(samples.safe_report()))
-    assert (safe.get("failures"), safe.get("errors"), safe.get("tests")) == ("0", "0", "25")
+    assert (safe.get("failures"), safe.get("errors"), safe.get("tests")) == ("0", "0", "28")
     unknown = ElementTree.fromstring(junit_report(samples.unknown_report()))
     assert unknown.get("errors") == "1"
     error = next(unknown.iter("error"))
@@ -126,8 +135,9 @@ def test_the_longest_texts_in_many_bytes_fit_too() -> None:
     assert len(markdown_report(many).encode()) <= LIMIT
 
 
-def test_hostile_text_stays_text_in_the_pull_request() -> None:
-    text = markdown_report(samples.hostile_report())
+@pytest.mark.parametrize("name", ["hostile_report", "hostile_race_report"])
+def test_hostile_text_stays_text_in_the_pull_request(name: str) -> None:
+    text = markdown_report(getattr(samples, name)())
     outside_fences = re.sub(r"^```sh\n.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     outside_code = re.sub(r"\\.|(`+)(?!`).*?(?<!`)\1(?!`)", "", outside_fences)
     assert "<script" not in outside_code and "<img" not in outside_code

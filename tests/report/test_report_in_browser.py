@@ -52,7 +52,18 @@ class Opened:
         self.requests = [url for url in self.requests if url != path.as_uri() and not url.startswith("data:")]
 
 
-@pytest.mark.parametrize("name", ["demo_report", "safe_report", "unknown_report", "empty_report", "hostile_report"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "demo_report",
+        "race_report",
+        "safe_report",
+        "unknown_report",
+        "empty_report",
+        "hostile_report",
+        "hostile_race_report",
+    ],
+)
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_page_opens_quietly_and_never_scrolls_sideways(browser: Any, tmp_path: Path, name: str, width: int) -> None:
     opened = Opened(browser, getattr(samples, name)(), tmp_path, viewport={"width": width, "height": 800})
@@ -64,8 +75,9 @@ def test_the_page_opens_quietly_and_never_scrolls_sideways(browser: Any, tmp_pat
     opened.context.close()
 
 
-def test_hostile_texts_are_shown_and_not_executed(browser: Any, tmp_path: Path) -> None:
-    opened = Opened(browser, samples.hostile_report(), tmp_path)
+@pytest.mark.parametrize("name", ["hostile_report", "hostile_race_report"])
+def test_hostile_texts_are_shown_and_not_executed(browser: Any, tmp_path: Path, name: str) -> None:
+    opened = Opened(browser, getattr(samples, name)(), tmp_path)
     assert opened.page.evaluate("window.hacked") is None
     assert opened.page.evaluate("document.querySelectorAll('img').length") == 0
     assert "<script>window.hacked = true</script>" in opened.page.inner_text("main")
@@ -110,9 +122,53 @@ def test_a_phone_gets_the_narrow_drawings_in_letters_of_readable_size(browser: A
     opened.context.close()
 
 
+CARDS = (
+    "nodes => nodes.map(node => { const box = node.getBoundingClientRect(); return [box.left, box.top, box.right]; })"
+)
+
+
+def test_the_lanes_of_a_race_stand_beside_each_other_and_time_goes_down(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, samples.race_report(), tmp_path)
+    lanes = opened.page.locator("#finding-5d1c0a9be774 .lanes")
+    left = lanes.locator(".turn .said.s0, .granted .said.s0").evaluate_all(CARDS)
+    right = lanes.locator(".turn .said.s1, .granted .said.s1").evaluate_all(CARDS)
+    assert len(left) == 3 and len(right) == 4
+    assert max(card[2] for card in left) < min(card[0] for card in right)
+    numbers = lanes.locator(".stop:not(:empty)").evaluate_all("nodes => nodes.map(node => node.textContent)")
+    assert numbers == ["1", "2", "3", "4", "5", "›", "6"]
+    tops = [card[1] for card in lanes.locator(".moment .stop").evaluate_all(CARDS)][2:-2]
+    assert tops == sorted(tops) and len(set(tops)) == 7
+    assert not lanes.locator(".turn .who").first.evaluate("node => node.getBoundingClientRect().width > 2")
+    opened.context.close()
+
+
+def test_on_a_phone_both_lanes_run_at_the_left_and_every_card_names_its_lane(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, samples.race_report(), tmp_path, viewport={"width": 360, "height": 740})
+    lanes = opened.page.locator("#finding-a07c55e1d2b9 .lanes")
+    cards = lanes.locator(".turn .said, .granted .said").evaluate_all(CARDS)
+    assert len({round(card[0]) for card in cards}) == 1, "one column"
+    assert min(card[2] - card[0] for card in cards) > 200, "with room to read"
+    stops = lanes.locator(".turn .stop").evaluate_all(CARDS)
+    assert max(stop[2] for stop in stops) <= cards[0][0]
+    assert lanes.locator(".turn .said").nth(1).inner_text().startswith("canary")
+    opened.context.close()
+
+
+def test_a_shortened_statement_unfolds_to_the_whole_without_scripts(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, samples.race_report(), tmp_path, java_script_enabled=False)
+    whole = opened.page.locator("#finding-5d1c0a9be774 details.whole")
+    assert whole.count() == 1
+    whole.locator("summary").click()
+    assert "accounts.owner" in whole.inner_text()
+    opened.context.close()
+
+
 def test_dark_mode_changes_the_colours_and_keeps_the_contrast(browser: Any, tmp_path: Path) -> None:
     colours = {}
     for scheme in ("light", "dark"):
+        races = Opened(browser, samples.race_report(), tmp_path, color_scheme=scheme)
+        assert races.page.evaluate(LOW_CONTRAST) == []
+        races.context.close()
         opened = Opened(browser, samples.demo_report(), tmp_path, color_scheme=scheme)
         colours[scheme] = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert opened.page.evaluate(LOW_CONTRAST) == []

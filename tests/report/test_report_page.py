@@ -13,7 +13,15 @@ from crossfade.model.report import RampStage, ServiceVersions
 from crossfade.report.html import html_report
 
 VOID = {"meta", "link", "img", "br", "input"}
-ALL = ("demo_report", "safe_report", "unknown_report", "empty_report", "hostile_report")
+ALL = (
+    "demo_report",
+    "race_report",
+    "safe_report",
+    "unknown_report",
+    "empty_report",
+    "hostile_report",
+    "hostile_race_report",
+)
 
 
 class Page(HTMLParser):
@@ -71,8 +79,10 @@ def test_links_lead_to_places_in_the_page_and_nothing_is_loaded(name: str) -> No
     assert references <= targets
 
 
-def test_hostile_texts_add_no_element_and_no_handler() -> None:
-    plain, hostile = (Page(html_report(each())) for each in (samples.demo_report, samples.hostile_report))
+@pytest.mark.parametrize("name", ["demo_report", "race_report"])
+def test_hostile_texts_add_no_element_and_no_handler(name: str) -> None:
+    poisoned = {"demo_report": "hostile_report", "race_report": "hostile_race_report"}[name]
+    plain, hostile = (Page(html_report(getattr(samples, each)())) for each in (name, poisoned))
     assert [tag for tag, _ in hostile.elements].count("script") == 1
     assert "img" not in {tag for tag, _ in hostile.elements}
     names = {key for _, attributes in hostile.elements for key in attributes}

@@ -16,8 +16,12 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "rules.md"
 
 def test_every_blame_and_check_has_its_page() -> None:
     blames = [*(blame.value for blame in Blame), "rollback"]
-    expected = {f"{blame}-{check.value}" for blame in blames for check in Check if check is not Check.RESTART}
-    expected |= {f"{blame}-restart" for blame in ("stable", "canary", "phase")}
+    narrower = {
+        Check.RESTART: ("stable", "canary", "phase"),
+        Check.RACE: ("stable", "canary", "mixed", "phase"),
+        Check.SQL: ("stable", "canary", "phase", "rollback"),
+    }
+    expected = {f"{blame}-{check.value}" for check in Check for blame in narrower.get(check, blames)}
     assert expected == set(RULES)
 
 
@@ -42,7 +46,27 @@ def test_a_page_fits_a_narrow_terminal_and_one_screen(rule: str) -> None:
     prose = [line for line in lines if line.strip() not in RULES[rule].example.split("\n")]
     assert [line for line in prose if len(line) > 80 and line.lstrip() not in RULES[rule].example] == []
     assert lines[0] == rule
-    assert len(lines) <= 32
+    assert len(lines) <= (44 if RULES[rule].kinds else 32)
+    assert max(len(line) for line in RULES[rule].example.split("\n")) <= 98
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.endswith("-race")])
+def test_the_page_of_a_race_says_what_each_kind_is_and_shows_two_columns(rule: str) -> None:
+    told = terminal_page(RULES[rule], PLAIN)
+    for kind in ("lost", "deadlock", "refused", "stuck"):
+        assert f"\n  {kind}: " in told
+        assert f"\n- `{kind}`: " in markdown_page(RULES[rule])
+    second = RULES[rule].example.split("\n")[0].rindex("  ") + 2
+    assert second == 37, "both columns begin where those of the other pages do"
+
+
+def test_the_pages_of_other_checks_have_no_kinds() -> None:
+    assert {rule for rule, found in RULES.items() if found.kinds} == {
+        "mixed-race",
+        "stable-race",
+        "canary-race",
+        "phase-race",
+    }
 
 
 def test_a_markdown_page_keeps_the_example_and_every_alternative() -> None:

@@ -98,22 +98,33 @@ def test_the_ramp_shows_weights_migrations_and_the_point_of_no_return() -> None:
     assert ramp[gone + 1].startswith("first ")
 
 
-@pytest.mark.parametrize("name", ["demo_report", "safe_report", "unknown_report", "empty_report", "huge_report"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "demo_report",
+        "race_report",
+        "safe_report",
+        "unknown_report",
+        "empty_report",
+        "huge_report",
+    ],
+)
 def test_nothing_is_wider_than_the_terminal_but_the_verdict(name: str) -> None:
-    for width in (60, 80):
+    for width in (60, 80, 100):
         lines = told(getattr(samples, name)(), width=width).splitlines()[:-1]
         assert [line for line in lines if display_width(line) > width] == []
 
 
 def test_colour_adds_codes_and_changes_no_text() -> None:
-    report = samples.demo_report()
-    assert plain(told(report, color=True)) == told(report)
-    assert "\x1b[94m" in told(report, color=True)
+    for report in (samples.demo_report(), samples.race_report()):
+        assert plain(told(report, color=True)) == told(report)
+        assert "\x1b[94m" in told(report, color=True)
 
 
 def test_an_answer_cannot_steer_the_terminal() -> None:
-    text = told(samples.hostile_report())
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
+    for report in (samples.hostile_report(), samples.hostile_race_report()):
+        for width in (60, 80):
+            assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", told(report, width=width))
 
 
 def test_two_hundred_findings_stay_readable() -> None:

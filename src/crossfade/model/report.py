@@ -155,7 +155,8 @@ class RaceShown(msgspec.Struct, frozen=True):
     `failures` of `trials`). `schedule` are the decisions, one lane per turn; `preemptions` how often a lane was stopped
     though it could have gone on; `found_at` the number of the schedule that showed it first, of `schedules` run at
     preemption bound `bound`. `kind`: lost (no serial order explains the outcome), deadlock, refused (an error that no
-    serial order gives), stuck. `state` is what the race left behind, row for row beside `serial[].state`. `setup` are the
+    serial order gives), stuck. `name` and `stage` are those of its RaceExercised. `note` says why no schedule could be
+    taken over (stampede). `state` is what the race left behind, row for row beside `serial[].state`. `setup` are the
     calls made before, as text. `machine` is the form for `crossfade replay`."""
 
     method: str
@@ -176,6 +177,9 @@ class RaceShown(msgspec.Struct, frozen=True):
     attempts: int = 0
     pure: dict[str, str] = {}  # side -> "clean: all 6 schedules are serial", what the same pair did on one side alone
     machine: dict[str, Any] = {}
+    name: str = ""
+    stage: str = ""
+    note: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ from crossfade.model.report import (
     WitnessCall,
 )
 from crossfade.report.ink import Ink, Piece, display_width, fitted, padded
+from crossfade.report.lanes import race_lines
+from crossfade.report.race_words import races_line
 from crossfade.report.wording import (
     chance_line,
     deciding,
@@ -59,9 +61,12 @@ def finding_lines(finding: Finding, ink: Ink, ramp: Sequence[RampStage] = (), nu
     where = " · ".join(part for part in (one_line(finding.operation), one_line(finding.scenario)) if part)
     if where:
         lines += ink.wrapped(where.replace(" · ", f" {ink.glyph('dot')} "), "   ", None, "dim")
-    lines += ["", *_path_lines(finding, ramp, ink)]
-    lines += _difference_lines(finding, ink)
-    lines += _note_lines(finding, ink)
+    if finding.race is not None:
+        lines += ["", *race_lines(finding, ink)]
+    else:
+        lines += ["", *_path_lines(finding, ramp, ink)]
+        lines += _difference_lines(finding, ink)
+        lines += _note_lines(finding, ink)
     lines += [
         "",
         *_labelled("chance", chance_line(finding.chance, [stage.name for stage in ramp], finding.rollback_only), ink),
@@ -143,6 +148,8 @@ def exercised_lines(report: Report, ink: Ink) -> list[str]:
         lines += ink.wrapped(_scenario_text(each), "  ", "    ")
     if len(exercised.scenarios) > len(shown):
         lines.append(f"  {ink.glyph('more')} and {plural(len(exercised.scenarios) - len(shown), 'more scenario')}")
+    if exercised.races:
+        lines += ink.wrapped(f"races: {races_line(exercised)}", "  ", "    ")
     if exercised.guarantee:
         lines += ink.wrapped(f"guarantee: {one_line(exercised.guarantee)}", "  ", "    ")
     return lines

@@ -11,6 +11,7 @@ from crossfade.model.report import Finding, Report, ScenarioExercised, Verdict
 from crossfade.report.html_drawing import migrated, ramp_figure
 from crossfade.report.html_finding import finding_card
 from crossfade.report.html_path import gradients
+from crossfade.report.html_race import races_table
 from crossfade.report.html_style import SCRIPT, STYLE
 from crossfade.report.html_text import anchor, chip, escaped_line, folded, prose, table
 from crossfade.report.wording import (
@@ -81,6 +82,7 @@ def _verdict(report: Report) -> str:
         ("scenarios", f"{len(report.exercised.scenarios)}"),
         ("routings", f"{routings.explored:,} of {routings.possible:,}{merged}"),
         ("calls", f"{report.exercised.calls:,}"),
+        *([("races", _race_facts(report))] if report.exercised.races else []),
         ("time", seconds_text(report.seconds)),
     ]
     if report.rollback_until:
@@ -93,6 +95,12 @@ def _verdict(report: Report) -> str:
         f'<section class="verdict {word}" aria-labelledby="verdict"><h1 id="verdict">{word.capitalize()}</h1>'
         f'<p>{prose(_sentence(sentence))}</p>{because}<dl class="facts">{rows}</dl>{proven}</section>'
     )
+
+
+def _race_facts(report: Report) -> str:
+    races = report.exercised.races
+    schedules = sum(each.schedules for each in races)
+    return f"{plural(len(races), 'pair')} <small>{plural(schedules, 'schedule')}</small>"
 
 
 def _sentence(text: str) -> str:
@@ -153,9 +161,11 @@ def _findings(report: Report) -> str:
         parts += [_contents(report, errors)] if len(errors) > 3 else []
         parts += [finding_card(each, number, report, number <= _OPEN_CARDS) for number, each in enumerate(errors, 1)]
     elif report.verdict is Verdict.SAFE:
+        raced = " Every pair of calls at the same time fits some order of one after the other."
         parts.append(
             '<h2 id="findings">Findings</h2>'
-            "<p>None. Every routing explored gave answers that one side alone could give.</p>"
+            "<p>None. Every routing explored gave answers that one side alone could give."
+            f"{raced if report.exercised.races else ''}</p>"
         )
     if infos:
         parts.append('<h2 id="information">For information <small>does not decide</small></h2>')
@@ -173,7 +183,7 @@ def _findings(report: Report) -> str:
 
 
 def _replays(finding: Finding) -> str:
-    witness = finding.witness
+    witness = finding.race or finding.witness
     return f" · failed in {witness.replays} of {plural(witness.attempts, 'clean replay')}" if witness else ""
 
 
@@ -196,6 +206,7 @@ def _more(report: Report) -> str:
     """What a reader looks up: exercised, changed, not compared, not explored, plan."""
     folds = [
         _exercised(report),
+        races_table(report.exercised),
         _changed(report),
         _not_compared(report),
         _not_explored(report),

@@ -13,6 +13,7 @@ import msgspec
 
 from crossfade.model.report import Finding, RampStage, Report
 from crossfade.report.html_text import anchor, escaped_line
+from crossfade.report.race_words import pair_text
 from crossfade.report.svg import svg_circle, svg_line, svg_rect, svg_text
 from crossfade.report.wording import (
     chance_line,
@@ -337,6 +338,7 @@ def _lane_values(values: Sequence[float], level: Sequence[float], border: int, f
 def _lane_title(finding: Finding, frame: _Frame, y: float) -> str:
     """The cause at the left; at the right the polynomial with its peak, which often lies between stages."""
     steps = " → ".join(step_text(each) + where_text(each) for each in finding.cause[:5]) or finding.rule
+    steps = pair_text(finding) or steps
     chance = finding.chance
     if finding.rollback_only:
         right = "rollback" if frame.narrow else f"after rollback, {one_line(formula(chance), 40)}"

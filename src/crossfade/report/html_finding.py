@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from crossfade.model.report import Blame, Difference, Finding, Report, Severity, WitnessCall
 from crossfade.report.html_path import chance_curve, path_figure
+from crossfade.report.html_race import race_story
 from crossfade.report.html_text import anchor, chip, escaped, escaped_line, folded, prose, side_class, table
 from crossfade.report.wording import (
     chance_text,
@@ -52,14 +53,16 @@ def finding_card(finding: Finding, number: int, report: Report, open_: bool) -> 
         f'<span class="fingerprint">{escaped_line(short_id(finding))}</span>'
         f"{chip(_blame_text(finding), 'fail' if decides else '')}</span>"
     )
-    parts = [_where(finding), _cause(finding), path_figure(finding, report), _chance(finding, report)]
-    parts += [
-        _answers(finding),
-        _difference_table(finding),
-        _calls(finding, report, number <= _WITH_BODIES),
-        _advice(finding),
-        _replay(finding),
-    ]
+    if finding.race is not None:
+        parts = [_where(finding), race_story(finding), _chance(finding, report)]
+    else:
+        parts = [_where(finding), _cause(finding), path_figure(finding, report), _chance(finding, report)]
+        parts += [
+            _answers(finding),
+            _difference_table(finding),
+            _calls(finding, report, number <= _WITH_BODIES),
+        ]
+    parts += [_advice(finding), _replay(finding)]
     body = f'<div class="cardbody">{"".join(parts)}</div>'
     kind = "finding" if decides else "finding informs"
     return f'<article class="{kind}" id="{anchor(finding.id)}">{folded(heading, body, open_, "card")}</article>'
@@ -104,14 +107,18 @@ def _chance(finding: Finding, report: Report) -> str:
         for stage in report.ramp
         if chance.per_stage.get(stage.name, 0.0) > 0
     ]
+    what = "one pass of the scenario fails"
+    if finding.race is not None:
+        what = "two such calls at the same time are served like this"
     polynomial = f'<code class="formula">{escaped_line(formula(chance), 160)}</code>'
     if not is_constant(chance):
         peak = f"at most <b>{percent(chance.max)}</b>, when the canary serves {percent(chance.at)}"
-        sentence = f"one pass of the scenario fails with chance {polynomial}, {peak}."
+        sentence = f"{what} with chance {polynomial}, {peak}."
     elif chance_text(chance) == "always":
-        sentence = "every pass that meets this cause fails."
+        every = "every two such calls at the same time can meet like this."
+        sentence = every if finding.race is not None else "every pass that meets this cause fails."
     else:
-        sentence = f"one pass of the scenario fails with chance {polynomial}, at most <b>{percent(chance.max)}</b>."
+        sentence = f"{what} with chance {polynomial}, at most <b>{percent(chance.max)}</b>."
     if finding.rollback_only:
         stages = [stage.name for stage in report.ramp if finding.id in stage.broken_by]
         sentence = f"After a rollback{f' from {escaped_line(joined(stages), 300)}' if stages else ''}, {sentence}"

@@ -22,10 +22,12 @@ _CODES = {
 _UNICODE = {
     "line": "─", "arrow": "→", "cross": "✗", "tick": "✓", "dot": "·", "stable": "█", "canary": "░", "diamond": "◆",
     "back": "↩", "dash": "–", "more": "…", "right": "→",
+    "wall": "│", "crossing": "┼", "held": "|", "go": ">",
 }  # fmt: skip
 _ASCII = {
     "line": "-", "arrow": ">", "cross": "x", "tick": "+", "dot": ".", "stable": "#", "canary": ":", "diamond": "*",
     "back": "<", "dash": "-", "more": "...", "right": "->",
+    "wall": ":", "crossing": "+", "held": "|", "go": ">",
 }  # fmt: skip
 
 

@@ -1,10 +1,14 @@
-"""`junit.xml` for CI servers: one suite per scenario, one test case per check, a failure where a finding decides."""
+"""`junit.xml` for CI servers: one suite per scenario, one test case per check, a failure where a finding decides; one
+suite of races, one test case per pair of calls."""
 
 from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from crossfade.model.report import Check, Finding, Report, ScenarioExercised, Verdict
+from crossfade.model.report import Check, Finding, RaceExercised, Report, ScenarioExercised, Verdict
+from crossfade.report.ink import Ink
+from crossfade.report.lanes import race_lines
+from crossfade.report.race_words import is_about, pair_name, pair_text
 from crossfade.report.wording import (
     cause_text,
     chance_line,
@@ -19,6 +23,8 @@ from crossfade.report.wording import (
 )
 
 RUN_SUITE = "the run"
+RACE_SUITE = "races"
+_LANES = Ink(color=False, ascii_only=False, width=100)
 
 
 def junit_report(report: Report) -> str:
@@ -26,6 +32,7 @@ def junit_report(report: Report) -> str:
     the case "the ramp was explored", which is always there, so that a run without scenarios is no empty success."""
     suites = [_run_suite(report)]
     suites += [_scenario_suite(report, name) for name in _scenario_names(report)]
+    suites += _race_suites(report)
     failures = sum(suite.failures for suite in suites)
     errors = sum(suite.errors for suite in suites)
     tests = sum(suite.tests for suite in suites)
@@ -70,7 +77,7 @@ def _run_suite(report: Report) -> _Suite:
     suite.add("the ramp was explored", problem if unknown else "", report.seconds)
     suite.errors += unknown
     for finding in deciding(report):
-        if not scenarios_of(finding):
+        if not scenarios_of(finding) and finding.race is None:
             suite.failures += 1
             suite.add(f"{finding.check.value}: {finding.operation or finding.rule}", _failure(report, [finding]))
     suite.notes.append(verdict_line(report))
@@ -86,6 +93,8 @@ def _scenario_suite(report: Report, name: str) -> _Suite:
     exercised = next((each for each in report.exercised.scenarios if each.scenario == name), None)
     suite = _Suite(name, exercised.seconds if exercised else 0.0, report.started)
     for check in Check:
+        if check is Check.RACE:
+            continue  # a race belongs to its pair, not to a scenario
         found = [each for each in deciding(report) if name in scenarios_of(each) and each.check is check]
         suite.add(check.value, _failure(report, found))
         suite.failures += bool(found)
@@ -94,9 +103,35 @@ def _scenario_suite(report: Report, name: str) -> _Suite:
     return suite
 
 
+def _race_suites(report: Report) -> list[_Suite]:
+    """One case per pair and stage; a race that no pair of the report claims has a case of its own."""
+    pairs = report.exercised.races
+    races = [each for each in deciding(report) if each.race is not None]
+    if not pairs and not races:
+        return []
+    suite = _Suite(RACE_SUITE, sum(each.seconds for each in pairs), report.started)
+    claimed: set[str] = set()
+    for pair in pairs:
+        found = [each for each in races if is_about(each, pair)]
+        claimed |= {each.id for each in found}
+        suite.add(pair_name(pair), _failure(report, found), pair.seconds)
+        suite.failures += bool(found)
+        suite.notes.append(_pair_line(pair))
+    for finding in races:
+        if finding.id not in claimed:
+            suite.failures += 1
+            suite.add(pair_text(finding) or finding.rule, _failure(report, [finding]))
+    return [suite]
+
+
+def _pair_line(each: RaceExercised) -> str:
+    tried = f"{each.schedules} schedules, {each.trials} trials in {seconds_text(each.seconds)}"
+    return f"{pair_name(each)}: {tried}, {', '.join(each.assignments)}: {each.guarantee}"
+
+
 def _scenario_names(report: Report) -> list[str]:
     exercised = [each.scenario for each in report.exercised.scenarios]
-    found = [name for finding in deciding(report) for name in scenarios_of(finding)]
+    found = [name for finding in deciding(report) if finding.race is None for name in scenarios_of(finding)]
     return list(dict.fromkeys([*exercised, *found]))
 
 
@@ -113,12 +148,15 @@ def _failure(report: Report, findings: list[Finding]) -> str:
 def _finding_text(report: Report, finding: Finding) -> str:
     lines = [f"{finding.rule} {finding.id} ({finding.blame.value})", finding.message]
     lines += [f"operation: {finding.operation}"] if finding.operation else []
-    lines += [f"cause: {cause_text(finding)}"] if finding.cause else []
+    lines += [f"cause: {cause_text(finding)}"] if finding.cause and finding.race is None else []
     lines.append(f"chance: {chance_line(finding.chance, [stage.name for stage in report.ramp], finding.rollback_only)}")
+    if finding.race is not None:
+        lines += ["", *race_lines(finding, _LANES), ""]
     lines += [
         f"{each.path}: seen {value_text(each.seen, 400)}, stable alone {value_text(each.stable, 400)}, "
         f"canary alone {value_text(each.canary, 400)}"
         for each in finding.differences[:20]
+        if finding.race is None
     ]
     for call in finding.witness.calls if finding.witness else ():
         answer = f"{call.status}" if call.status is not None else "no answer"

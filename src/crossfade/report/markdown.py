@@ -7,7 +7,41 @@ from __future__ import annotations
 
 import re
 
-from crossfade.model.report import Blame, Finding, RampStage, Report, ScenarioExercised, Verdict
+from crossfade.model.report import (
+    Blame,
+    Finding,
+    RaceExercised,
+    RaceShown,
+    RaceTurn,
+    RampStage,
+    Report,
+    ScenarioExercised,
+    Verdict,
+)
+from crossfade.report.race_words import (
+    Marked,
+    answers_given,
+    bound_text,
+    controls_text,
+    ended_at_once,
+    found_text,
+    granted_text,
+    kind_meaning,
+    kind_name,
+    lane_names,
+    left_behind,
+    moments,
+    order_text,
+    pair_text,
+    plain,
+    races_line,
+    result_text,
+    serial_rows,
+    statement_text,
+    stores_matter,
+    wait_text,
+    waits,
+)
 from crossfade.report.wording import (
     chance_line,
     chance_text,
@@ -81,6 +115,8 @@ def _head(report: Report) -> str:
 
 def _row(report: Report, number: int, finding: Finding) -> str:
     cause = "<br>".join(_escaped(literal_text(literal)) for literal in finding.cause[:6])
+    if finding.race is not None:
+        cause = _escaped(one_line(pair_text(finding), 160))
     per_stage = finding.chance.per_stage
     worst = max(report.ramp, key=lambda stage: round(per_stage.get(stage.name, 0.0), 9), default=None)
     value = finding.chance.per_stage.get(worst.name, 0.0) if worst else 0.0
@@ -111,7 +147,9 @@ def _details(report: Report, finding: Finding, number: int, brief: bool = False)
     ]
     if finding.witness and finding.witness.calls:
         lines += _witness_table(report, finding)
-    if finding.differences and not brief:
+    if finding.race is not None:
+        lines += _race_tables(finding, finding.race, brief)
+    elif finding.differences and not brief:
         lines += ["| where | seen | stable alone | canary alone |", "|---|---|---|---|"]
         for each in differing(finding.differences)[:12]:
             cells = (each.path, *(value_text(value, 160) for value in (each.seen, each.stable, each.canary)))
@@ -150,6 +188,82 @@ def _witness_table(report: Report, finding: Finding) -> list[str]:
     return [*lines, "", replays, ""]
 
 
+def _race_tables(finding: Finding, race: RaceShown, brief: bool) -> list[str]:
+    """The lanes as a table, a row per turn, then what the race left beside the serial outcomes."""
+    meaning = kind_meaning(race)
+    said = (
+        f"**{_escaped(kind_name(race))}**{': ' + _escaped(meaning) if meaning else ''}. {_escaped(found_text(race))}."
+    )
+    lines = [said, ""]
+    if race.pure:
+        lines += [f"On one side alone: {_escaped(one_line(controls_text(race), 400))}.", ""]
+    if race.setup and not brief:
+        lines += ["Before: " + ", then ".join(_code(one_line(call, 160)) for call in race.setup[:4]), ""]
+    if race.turns and not brief:
+        lines += _lane_table(race)
+    lines += _outcome_table(race)
+    for each in finding.differences[:6]:
+        seen = f" is {_code(one_line(each.seen, 80))}" if each.seen is not None else ""
+        lines.append(f"- {_code(one_line(each.path, 160))}{seen}: {_escaped(one_line(each.reason, 240))}")
+    return [*lines, ""] if finding.differences else lines
+
+
+def _lane_table(race: RaceShown) -> list[str]:
+    titles = [f"{_escaped(one_line(lane.title, 80))}<br>{_code(one_line(lane.request, 120))}" for lane in race.lanes]
+    lines = [f"| # | {' | '.join(titles)} |", "|--:|" + "---|" * len(titles)]
+    rows = []
+    for moment in moments(race):
+        turn = moment.turn
+        if moment.what == "folded":
+            number, said = "…", f"_{plural(moment.count, 'more statement')}_"
+        elif moment.what == "granted":
+            number, said = "", f"▶ {granted_text(turn)}{_turn_result(turn)}"
+        else:
+            store = f"{_escaped(one_line(turn.store, 20))} " if stores_matter(race) else ""
+            number, said = str(turn.number), store + _code(statement_text(turn.text, 160))
+            said += f"<br>⏸ {_escaped(wait_text(race, turn))}" if waits(turn) else ""
+            said += _turn_result(turn) if ended_at_once(turn) else ""
+        cells = ["⏸" if lane in moment.waiting else "" for lane in range(len(race.lanes))]
+        if 0 <= turn.lane < len(cells):
+            cells[turn.lane] = said
+        rows.append(f"| {number} | {' | '.join(cells)} |")
+    kept = _fitting(rows, 60, 6_000)
+    if len(rows) > len(kept):
+        kept.append(f"| … | {plural(len(rows) - len(kept), 'more row')}{' |' * len(titles)}")
+    answers = [
+        f"**{_escaped(one_line(plain(answer), 160)) or 'no answer'}**" for _, answer in answers_given(race, None)
+    ]
+    return [*lines, *kept, f"| | {' | '.join(answers)} |", ""]
+
+
+def _turn_result(turn: RaceTurn) -> str:
+    if turn.error:
+        return f"<br>✗ **{_escaped(one_line(turn.error, 160))}**"
+    result = result_text(turn)
+    return f"<br>→ {_escaped(one_line(result, 120))}" if result else ""
+
+
+def _outcome_table(race: RaceShown) -> list[str]:
+    """What differs is bold."""
+    if not race.state and not race.serial:
+        return []
+    names = lane_names(race)
+    rows = [("**the race**", left_behind(race), answers_given(race, None))]
+    rows += [
+        (_escaped(order_text(race, each)), serial_rows(race, each), answers_given(race, each)) for each in race.serial
+    ]
+    lines = ["| | left behind | answers |", "|---|---|---|"]
+    for title, state, answers in rows:
+        left = "<br>".join(_bold(row) for row in state[:8]) + ("<br>…" if len(state) > 8 else "")
+        said = "<br>".join(f"{_escaped(names[lane])} {_bold(answer)}" for lane, answer in answers if plain(answer))
+        lines.append(f"| {title} | {left or 'nothing'} | {said} |")
+    return [*lines, ""]
+
+
+def _bold(pieces: Marked) -> str:
+    return "".join(f"**{_plain(text)}**" if sign else _plain(text) for text, sign in pieces)
+
+
 def _tail(report: Report) -> str:
     exercised = report.exercised
     lines = ["<details>", "<summary>The ramp and what was exercised</summary>", "", _ramp_table(report.ramp), ""]
@@ -159,6 +273,7 @@ def _tail(report: Report) -> str:
     if len(exercised.scenarios) > len(rows):
         lines.append(f"| … {plural(len(exercised.scenarios) - len(rows), 'more scenario')} | | | | |")
     lines.append("")
+    lines += _races_exercised(report)
     lines += _list("For information", [f"{each.message} ({each.rule})" for each in informing(report)])
     lines += _list("Unstable (not confirmed by clean replays)", [each.message for each in report.unstable])
     undeclared = [each for each in report.changed if not each.declared]
@@ -176,6 +291,22 @@ def _tail(report: Report) -> str:
     guarantee = f"Guarantee: {_escaped(one_line(exercised.guarantee, 600))}" if exercised.guarantee else ""
     run = f"{plural(exercised.calls, 'call')} in {seconds_text(report.seconds)} · {_escaped(report.tool)}"
     return "\n".join([*lines, "</details>", "", *([guarantee, ""] if guarantee else []), f"<sub>{run}</sub>", ""])
+
+
+def _races_exercised(report: Report) -> list[str]:
+    races = report.exercised.races
+    if not races:
+        return []
+    head = ["| race | stage | schedules | trials | what was covered |", "|---|---|--:|--:|---|"]
+    rows = _fitting([_race_row(each) for each in races], 60, 8_000)
+    rest = [f"| … {plural(len(races) - len(rows), 'more pair')} | | | | |"] if len(races) > len(rows) else []
+    return [f"Races: {_escaped(races_line(report.exercised))}.", "", *head, *rows, *rest, ""]
+
+
+def _race_row(each: RaceExercised) -> str:
+    name, stage = _escaped(one_line(each.name, 120)), _code(one_line(each.stage, 60))
+    covered = _escaped(one_line(each.guarantee, 200)) or (bound_text(each.bound) if each.bound >= 0 else "")
+    return f"| {name} | {stage} | {each.schedules:,} | {each.trials:,} | {covered} |"
 
 
 def _scenario_row(each: ScenarioExercised) -> str:

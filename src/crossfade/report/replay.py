@@ -1,4 +1,4 @@
-"""A replay for people: every call with its side, the answer, and what each side alone answers."""
+"""A replay for people: every call with its side, the answer, and what each side alone answers; of a race its lanes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from crossfade.model.report import Finding
+import msgspec
+
+from crossfade.model.report import Finding, RaceShown
 from crossfade.report.ink import ink_for
+from crossfade.report.lanes import race_lines
+from crossfade.report.wording import plural
 
 
 class ReplayedCall(Protocol):
@@ -46,6 +50,22 @@ def replay_text(finding: Finding, calls: Sequence[ReplayedCall], problems: Seque
     told = {problem for call in calls for problem in call.problems}
     lines.extend(f"     ✗ {problem}" for problem in problems if problem not in told)
     lines += ["", "it fails again, in the same way" if fails else "it does not fail any more"]
+    return "\n".join(lines)
+
+
+def race_replay_text(finding: Finding, race: RaceShown | None, failures: int, times: int) -> str:
+    """`race` is what the replay saw last of those times that failed (None: none did, what the finding has is shown);
+    its schedule ran `times` times and failed `failures` times in the same way."""
+    shown = finding if race is None else msgspec.structs.replace(finding, race=race)
+    lines = [f"{finding.rule} {finding.id}: {finding.message}", ""]
+    if shown.race is not None:
+        lines += [*race_lines(shown, ink_for(sys.stdout, None, None)), ""]
+    if times and failures == times:
+        lines.append(f"it fails again, {failures} of {plural(times, 'time')} in the same way")
+    elif failures:
+        lines.append(f"it fails {failures} of {plural(times, 'time')}")
+    else:
+        lines.append(f"it does not fail any more, in {plural(times, 'run')} of this schedule")
     return "\n".join(lines)
 
 

@@ -39,6 +39,23 @@ CHECKS = {
         "A side was started afresh at a stage, as happens when a node is drained. It did not become ready, or "
         "it answers otherwise than the instance that was kept running."
     ),
+    "sql": (
+        "Every statement a side was seen sending is prepared, not run, on the schema of each phase that side lives "
+        "through. The database does not accept one of them: a table or column is gone, renamed or of another type. No "
+        "call had to meet it there, and what only fails with certain values is not seen this way."
+    ),
+    "race": (
+        "Two calls at the same time on the same data, or a call and a running migration. What they answered and left "
+        "is compared with every order of one after the other, and no order explains it."
+    ),
+}
+
+# kind of a race: what was seen
+KINDS = {
+    "lost": "the answers and rows fit no order: an update is gone, something exists twice, a cache keeps an old value",
+    "deadlock": "each waits for a lock the other holds, and the database ends one of them",
+    "refused": "a call fails (500, duplicate key, could not serialize) that is never refused one after the other",
+    "stuck": "a call never ends: it waits for something that nobody will let go any more",
 }
 
 BLAMES = {

@@ -6,12 +6,15 @@ import difflib
 
 import msgspec
 
+from crossfade.report import rulebook, rulebook_races
 from crossfade.report.ink import Ink
-from crossfade.report.rulebook import BLAMES, CHECKS, PAGES
+from crossfade.report.rulebook import BLAMES, CHECKS, KINDS
+
+_PAGES = {**rulebook.PAGES, **rulebook_races.PAGES}
 
 
 class RulePage(msgspec.Struct, frozen=True):
-    """`example` is preformatted; `instead` are alternatives, the best first."""
+    """`example` is preformatted; `instead` are alternatives, the best first; `kinds` tell apart what is seen."""
 
     rule: str
     title: str
@@ -19,15 +22,17 @@ class RulePage(msgspec.Struct, frozen=True):
     hurts: str
     example: str
     instead: tuple[str, ...]
+    kinds: tuple[tuple[str, str], ...] = ()
 
 
 def _page(rule: str) -> RulePage:
     blame, _, check = rule.partition("-")
-    title, hurts, example, instead = PAGES[rule]
-    return RulePage(rule, title, f"{CHECKS[check]} {BLAMES[blame]}", hurts, example, instead)
+    title, hurts, example, instead = _PAGES[rule]
+    kinds = tuple(KINDS.items()) if check == "race" else ()
+    return RulePage(rule, title, f"{CHECKS[check]} {BLAMES[blame]}", hurts, example, instead, kinds)
 
 
-RULES: dict[str, RulePage] = {rule: _page(rule) for rule in PAGES}
+RULES: dict[str, RulePage] = {rule: _page(rule) for rule in _PAGES}
 
 
 def page(rule: str) -> RulePage | None:
@@ -55,6 +60,11 @@ def terminal_page(found: RulePage, ink: Ink) -> str:
     """A page for the terminal, wrapped to its width; the example keeps its columns."""
     lines = [ink.paint(found.rule, "bold"), *ink.wrapped(found.title), ""]
     lines += [*ink.wrapped(found.meaning), ""]
+    if found.kinds:
+        lines += [ink.paint("kinds", "bold")]
+        for kind, text in found.kinds:
+            lines += ink.wrapped(f"{kind}: {text}", "  ", "    ")
+        lines.append("")
     lines += [ink.paint("why it hurts during a ramp", "bold"), *ink.wrapped(found.hurts, "  "), ""]
     lines += [ink.paint("example", "bold"), *("  " + line for line in found.example.split("\n")), ""]
     lines += [ink.paint("what to do instead", "bold")]
@@ -69,6 +79,7 @@ def markdown_page(found: RulePage, level: int = 2) -> str:
         f"{'#' * level} {found.rule}",
         f"**{found.title}.**",
         found.meaning,
+        *(["\n".join(f"- `{kind}`: {text}" for kind, text in found.kinds)] if found.kinds else []),
         f"*Why it hurts during a ramp.* {found.hurts}",
         f"```\n{found.example}\n```",
         "*What to do instead.*",

@@ -117,7 +117,8 @@ def verdict_sentence(report: Report) -> str:
         return _clauses(errors)
     if report.verdict is Verdict.SAFE:
         explored, scenarios = report.exercised.routings.explored, len(report.exercised.scenarios)
-        return f"{plural(explored, 'routing')} of {plural(scenarios, 'scenario')} explored, none fails"
+        raced = f", {plural(len(report.exercised.races), 'pair')} raced" if report.exercised.races else ""
+        return f"{plural(explored, 'routing')} of {plural(scenarios, 'scenario')} explored{raced}, none fails"
     return one_line(report.reason) or "too little was explored to say"
 
 
