@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.world.resp import Commands, NotRedis, Redis, Replies, access, touched
+from crossfade.world.redis_turns import Redis
+from crossfade.world.resp import Commands, NotRedis, Replies, access, touched
 
 
 def array(*words: bytes | str) -> bytes:

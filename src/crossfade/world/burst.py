@@ -1,6 +1,6 @@
 """The proxy for every store that is not PostgreSQL, by the burst rule: what a client sends before the store answers is
-one turn. What the bytes mean is told by `world.spoken` and `world.resp`; here are the sockets, and the turns offered to
-the gate.
+one turn. What the bytes mean is told by `world.spoken`, `world.redis_turns` and `world.mysql`; here are the sockets, and
+the turns offered to the gate.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import cast
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from crossfade.errors import EnvironmentFailed
-from crossfade.world.resp import NotRedis, Redis
-from crossfade.world.spoken import Answered, Http, MySql, Opaque, Said, Talk, joined
+from crossfade.world.mysql import MySql
+from crossfade.world.redis_turns import Redis
+from crossfade.world.resp import NotRedis
+from crossfade.world.spoken import Answered, Http, Opaque, Said, Talk, joined
 from crossfade.world.turns import Gate, Turn
 
 _KINDS: dict[str, tuple[int, Callable[[], Talk]]] = {

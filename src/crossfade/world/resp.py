@@ -7,21 +7,18 @@ characters, never kept. Which keys a command reads and writes is known from its 
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from crossfade.world.spoken import LONGEST_TEXT, Answered, Said, joined, shown
+from crossfade.world.spoken import shown
 
 LONGEST_ARGUMENT = 4096  # bytes of an argument that are kept
 LONGEST_LINE = 64 * 1024
 LARGEST_BULK = 512 * 1024 * 1024
 LARGEST_COUNT = 1024 * 1024
-LARGEST_WAITING = 1024 * 1024  # bytes of complete commands that wait for the end of their burst
 LONGEST_RESULT = 60
 SHOWN_ITEMS = 5
-SHOWN_COMMANDS = 8
 
 
 class NotRedis(ValueError):
@@ -269,7 +266,7 @@ _READ_COUNTED = _names("SINTERCARD ZINTERCARD ZINTER ZUNION ZDIFF")
 _CHANGE_COUNTED = _names("LMPOP ZMPOP")
 _SCRIPTS = _names("EVAL EVALSHA FCALL")
 _SCRIPTS_READING = _names("EVAL_RO EVALSHA_RO FCALL_RO")
-_NOTHING = _names(
+TOUCHING_NOTHING = _names(
     "PING HELLO AUTH CLIENT SELECT COMMAND INFO CONFIG READONLY READWRITE RESET QUIT ECHO TIME ROLE LASTSAVE LATENCY "
     "SLOWLOG ACL ASKING MULTI DISCARD UNWATCH SCRIPT"
 )
@@ -287,11 +284,11 @@ def access(arguments: Sequence[bytes | str]) -> Touched | None:
     >>> access(["KEYS", "*"]) is None
     True
     """
-    words = [word if isinstance(word, str) else _text(word) for word in arguments]
+    words = [word if isinstance(word, str) else text_of(word) for word in arguments]
     if not words:
         return frozenset(), frozenset()
     name, rest = words[0].upper(), words[1:]
-    if name in _NOTHING:
+    if name in TOUCHING_NOTHING:
         return frozenset(), frozenset()
     if not rest:
         return None
@@ -381,157 +378,7 @@ def _sorted(rest: list[str]) -> Touched | None:
     return frozenset(rest[:1]), frozenset(written)
 
 
-# ── a connection ────────────────────────────────────────────────────────────────
-
-_BLOCKING = _names("BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF")
-_LISTENING = _names("SUBSCRIBE PSUBSCRIBE SSUBSCRIBE")
-_STREAMING = _names("MONITOR SYNC PSYNC")
-
-
-class Redis:
-    """One connection to Redis: what is sent together is one turn, which is over when every reply is there. Between MULTI
-    and EXEC the server only takes notes, so all of it is the turn of the EXEC, however it was sent."""
-
-    def __init__(self) -> None:
-        self._commands = Commands()
-        self._replies = Replies()
-        self._ready: list[Said] = []
-        self._ready_size = 0
-        self._awaited: deque[bool] = deque()  # for each reply to come: is it part of the result
-        self._results: list[str] = []
-        self._error = ""
-        self._noted: list[tuple[str, ...]] | None = None  # since MULTI
-        self._watched: tuple[str, ...] = ()
-
-    def sent(self, data: bytes) -> list[Said]:
-        for command in self._commands.feed(data):
-            said = self._said(command)
-            self._ready.append(said)
-            self._ready_size += len(said.data)
-            if said.stop:
-                return [*self._given(), Said(self.rest())]
-        if self._commands.problem:
-            reason = f"not the protocol of Redis ({self._commands.problem}): turns cannot be told apart"
-            return [*self._given(), Said(self.rest(), stop=reason)]
-        if self._commands.unfinished and self._ready_size < LARGEST_WAITING:
-            return []  # more of the same burst is on its way
-        return self._given()
-
-    def answered(self, data: bytes) -> tuple[bytes, Answered | None]:
-        """Raises NotRedis."""
-        for reply in self._replies.feed(data):
-            if reply.push or not self._awaited:
-                continue
-            if self._awaited.popleft():
-                self._results.append(f"error {reply.error}" if reply.error else reply.text)
-                self._error = self._error or reply.error
-        if self._awaited:
-            return data, None
-        answer = Answered("; ".join(self._results)[:LONGEST_TEXT], self._error)
-        self._results, self._error = [], ""
-        return data, answer
-
-    def rest(self) -> bytes:
-        return b"".join(said.data for said in self._given()) + self._commands.rest()
-
-    def _given(self) -> list[Said]:
-        """What is ready as one piece per burst; what is followed by something else than turns, as a piece of its own."""
-        given: list[Said] = []
-        for said in self._ready:
-            if given and not said.stop:
-                given[-1] = together(given[-1], said)
-            else:
-                given.append(said)
-        self._ready.clear()
-        self._ready_size = 0
-        return given
-
-    def _said(self, command: Command) -> Said:
-        if not command.arguments:
-            return Said(command.data)
-        words = tuple(_text(word) for word in command.arguments)
-        name = words[0].upper()
-        if reason := _stops(name, words):
-            return Said(command.data, stop=reason)
-        if self._noted is None and name == "MULTI":
-            self._noted = []
-        elif self._noted is not None and name not in ("EXEC", "DISCARD", "RESET", "QUIT", "WATCH"):
-            self._noted.append(words)
-        elif name == "EXEC":
-            return self._executed(command.data)
-        elif name in ("DISCARD", "RESET", "UNWATCH"):
-            self._noted, self._watched = None, ()
-        elif name not in _NOTHING:
-            if name == "WATCH":
-                self._watched = (*self._watched, *words[1:])
-            self._awaited.append(True)
-            text, values = _named(words)
-            return Said(command.data, text, values, "command", (words,))
-        self._awaited.append(False)
-        return Said(command.data)
-
-    def _executed(self, data: bytes) -> Said:
-        named = [_named(words) for words in self._noted or ()]
-        touching = tuple(words for words in self._noted or () if words[0].upper() not in _NOTHING)
-        if self._watched:
-            touching = (("WATCH", *self._watched), *touching)
-        self._noted, self._watched = None, ()
-        self._awaited.append(True)
-        text = joined(_listed([text for text, _ in named]), "EXEC")
-        return Said(
-            data, f"MULTI; {text}", tuple(value for _, values in named for value in values), "command", touching
-        )
-
-
-def together(one: Said, other: Said) -> Said:
-    return Said(
-        one.data + other.data,
-        joined(one.text, other.text),
-        (*one.values, *other.values),
-        one.kind if one.text else other.kind,
-        (*one.commands, *other.commands),
-    )
-
-
-def _stops(name: str, words: tuple[str, ...]) -> str:
-    if name in _LISTENING:
-        return f"pub/sub: a connection of {name} is passed through"
-    if name in _STREAMING:
-        return f"a connection of {name} is passed through"
-    if name in _BLOCKING or (name in ("XREAD", "XREADGROUP") and "BLOCK" in (word.upper() for word in words)):
-        return f"a connection blocks on {name}: passed through"
-    if name == "CLIENT" and len(words) > 2 and words[1].upper() == "REPLY" and words[2].upper() != "ON":
-        return "a connection without replies (CLIENT REPLY): passed through"
-    return ""
-
-
-def _named(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """A command as the text of a turn (its name and keys) and the other arguments."""
-    name = words[0].upper()
-    touches = access(words)
-    keys = touches[0] | touches[1] if touches else frozenset()
-    if name in ("MSET", "MSETNX"):
-        named, values = words[1::2], words[2::2]
-    elif touches is None or name == "SET":
-        named, values = words[1:2], words[2:]
-    else:
-        named = tuple(
-            word for number, word in enumerate(words[1:], 1) if word in keys and words.index(word, 1) == number
-        )
-        values = tuple(word for word in words[1:] if word not in keys)
-    text = " ".join((name, *(shown(word.encode(), 80) for word in named[:SHOWN_COMMANDS])))
-    if len(named) > SHOWN_COMMANDS:
-        text += f" ... {len(named)} keys"
-    return text, tuple(shown(value.encode()) for value in values[:20])
-
-
-def _listed(texts: list[str]) -> str:
-    if len(texts) <= SHOWN_COMMANDS:
-        return "; ".join(texts)
-    return "; ".join(texts[:SHOWN_COMMANDS]) + f"; ... {len(texts)} commands"
-
-
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
