@@ -53,30 +53,31 @@ class Frames:
         """Of each message that ends in `data`: kind, body (its first `KEPT` bytes), where it ends in `data`."""
         found: list[tuple[int, bytes, int]] = []
         at, end = 0, len(data)
+        kinds, unread, header = self._kinds, self.unread, _HEADER.unpack_from
         if self._left:
             at = self._more(data, end, found)
-        while at < end and not self.broken:
+        while at < end:
             if self._head or end - at < 5:
                 take = min(5 - len(self._head), end - at)
                 self._head += data[at : at + take]
                 at += take
                 if len(self._head) < 5:
                     break
-                kind, length = _HEADER.unpack(self._head)
+                kind, length = header(self._head)
                 self._head = b""
             else:
-                kind, length = _HEADER.unpack_from(data, at)
+                kind, length = header(data, at)
                 at += 5
-            if kind not in self._kinds or not 4 <= length <= LONGEST:
+            if kind not in kinds or not 4 <= length <= LONGEST:
                 self.broken = True
                 break
             stop = at + length - 4
-            if stop <= end:
-                if kind not in self.unread:
-                    found.append((kind, data[at : stop if length <= KEPT else at + KEPT], stop))
-            else:
+            if stop > end:
                 self.partial, self._left = kind, stop - end
                 self._parts, self._kept = [data[at : at + KEPT]], min(end - at, KEPT)
+                break
+            if kind not in unread:
+                found.append((kind, data[at : stop if length <= KEPT else at + KEPT], stop))
             at = stop
         return found
 
@@ -95,12 +96,19 @@ class Frames:
 
 
 class Statement:
-    __slots__ = ("described", "text", "types")
+    __slots__ = ("_meaning", "described", "text", "types")
 
     def __init__(self, text: str, types: bytes) -> None:
         self.text = text
+        self._meaning: Meaning | None = None
         self.types = types  # type oids of the parameters, as the client or the server gave them
         self.described = b""  # the RowDescription, if the client asked for it
+
+    @property
+    def meaning(self) -> Meaning:
+        if self._meaning is None:
+            self._meaning = meaning(self.text)
+        return self._meaning
 
 
 class Portal:
@@ -149,7 +157,7 @@ class Message:
     def meaning(self) -> Meaning:
         if self.statement is None or self.kind == CALL:
             return _UNKNOWN
-        return meaning(self.statement.text)
+        return self.statement.meaning
 
     @property
     def text(self) -> str:

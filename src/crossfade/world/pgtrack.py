@@ -10,6 +10,7 @@ from crossfade.world import pgframes as pg
 from crossfade.world.pgframes import Message, Outcome, Portal, Segment, Statement
 
 IDLE, INSIDE = b"IT"
+REMEMBERED = 64  # statements of a transaction that are not yet looked at
 
 
 class Track:
@@ -18,7 +19,7 @@ class Track:
     def __init__(self, hear: Callable[[str], None]) -> None:
         self.ready = False  # the first ReadyForQuery was seen
         self.pid: int | None = None
-        self.status = IDLE
+        self.status = IDLE  # this and the next two are up to date after `catch_up`
         self.touched = False  # a statement that is no local one ran in this transaction
         self.executed = False  # one ran outside a transaction and its Sync is still to come
         self.skipping = False  # after an error the server ignores everything up to a Sync
@@ -31,10 +32,20 @@ class Track:
         self._statements: dict[str, Statement] = {}
         self._portals: dict[str, Portal] = {}
         self._unsent = 0  # messages read and not sent
+        self._ran: list[Message | int] = []  # what was executed, and the ReadyForQuery status after it
 
     def waits_for(self, segment: Segment | None) -> bool:
         """The next answer is for a message of this segment."""
         return bool(self.expected) and self.expected[0].segment is segment
+
+    def catch_up(self) -> None:
+        """Texts are only looked at when somebody wants to know; in a plain passage that is never."""
+        for item in self._ran:
+            if isinstance(item, int):
+                self.status, self.executed = item, False
+            else:
+                self._follow(item)
+        self._ran.clear()
 
     def read(self, kind: int, body: bytes, segment: Segment) -> Message:
         """Names are resolved here, in the order in which the server will read the messages."""
@@ -89,7 +100,7 @@ class Track:
 
     def heard(self, kind: int, body: bytes) -> None:
         head = self.expected[0] if self.expected else None
-        mine = head is not None and head.segment is self.flight and not head.own
+        mine = self.flight is not None and head is not None and head.segment is self.flight and not head.own
         if kind == pg.ROW:
             if mine:
                 self.outcome.row(body)
@@ -102,7 +113,7 @@ class Track:
                 if mine and (head.kind == pg.QUERY or head.meaning.sort not in ("local", "begin")):
                     self.outcome.ended(head, pg.text(body.rstrip(b"\0")) if kind == pg.COMPLETE else "")
                 if head.kind == pg.EXECUTE:
-                    self._follow(head)
+                    self._executed(head)
                     self._done()
         elif kind == pg.READY:
             self._settle(body)
@@ -153,11 +164,16 @@ class Track:
         while self.expected and self.expected[0].kind in pg.COPY_ENDS:
             self.expected.popleft()
 
-    def _follow(self, head: Message) -> None:
-        """What an Execute did to the transaction. Only a ReadyForQuery tells for sure, and none follows a Flush."""
-        if head.own:
+    def _executed(self, message: Message) -> None:
+        if message.own:
             return
-        what = head.meaning
+        self._ran.append(message)
+        if message.statement is not None and message.statement.text.lstrip()[:4].lower() in ("deal", "disc"):
+            self._forget(message.meaning.forgets)
+
+    def _follow(self, message: Message) -> None:
+        """What a statement did to the transaction. Only a ReadyForQuery tells for sure, and none follows a Flush."""
+        what = message.meaning
         if what.sort == "begin":
             self.status = INSIDE
         elif what.ends:
@@ -165,27 +181,27 @@ class Track:
         elif what.sort != "local":
             self.touched = True
             self.executed = self.executed or self.status == IDLE
-        if what.forgets:
-            self._forget(what.forgets)
 
     def _settle(self, body: bytes) -> None:
         while self.ready and self.expected:
             message = self.expected.popleft()
             if message.kind == pg.QUERY:
-                what = message.meaning
-                self.touched = self.touched or what.sort not in ("local", "begin")
-                if what.forgets:
-                    self._forget(what.forgets)
+                self._executed(message)
             if message.kind in pg.READY_AFTER:
                 break
         self._drop_copy_ends()
         self.ready = True
-        self.copying_in = self.executed = False
-        self.status = body[0] if body else IDLE
-        if self.status == IDLE:
-            self.touched = False
-            if len(self._portals) > 1 and not self.expected and not self._unsent:
-                self._portals.clear()  # they end with their transaction
+        self.copying_in = False
+        status = body[0] if body else IDLE
+        if status != IDLE:
+            self._ran.append(status)
+            if len(self._ran) > REMEMBERED:
+                self.catch_up()
+            return
+        self.status, self.touched, self.executed = IDLE, False, False
+        self._ran.clear()
+        if len(self._portals) > 1 and not self.expected and not self._unsent:
+            self._portals.clear()  # they end with their transaction
 
     def _describe(self, head: Message, mine: bool, body: bytes) -> None:
         if head.kind == pg.QUERY and mine:
@@ -203,8 +219,8 @@ class Track:
             self.outcome.error = pg.error_text(body)
         if head is None or head.kind in pg.READY_AFTER:
             return  # a ReadyForQuery follows, or the end of the connection
-        if head.kind == pg.EXECUTE and not head.own and head.meaning.sort != "local":
-            self.touched = True
+        if head.kind == pg.EXECUTE:
+            self._executed(head)
         while self.expected and self.expected[0].kind != pg.SYNC:
             self._undo(self.expected.popleft())
         self.skipping = not self.expected
@@ -223,5 +239,5 @@ class Track:
     def _forget(self, name: str) -> None:
         if name == "*":
             self._statements.clear()
-        else:
+        elif name:
             self._statements.pop(name.strip('"'), None)

@@ -270,6 +270,7 @@ class Wire:
     def _ask(self, segment: Segment) -> Ask | None:
         """None where the segment is local."""
         track = self._track
+        track.catch_up()
         executed = [message for message in segment.messages if message.kind in pg.EXECUTING]
         idle, synced = track.status == IDLE, segment.messages[-1].kind in (pg.SYNC, pg.QUERY)
         if not executed:  # a Sync commits what ran without a transaction
@@ -328,6 +329,7 @@ class Wire:
 
     def _finish(self) -> None:
         track = self._track
+        track.catch_up()
         transacting = track.status != IDLE or track.executed
         self._answer = Answer(track.outcome.result, track.outcome.error, transacting and not self.opaque)
         track.flight = None
@@ -376,6 +378,7 @@ class Wire:
 
     def _statement_ended(self, out: list[bytes]) -> None:
         track = self._track
+        track.catch_up()
         if track.status == IDLE:  # something ended our transaction: there is nothing to commit
             out += self._held
             self._phase, self._held = _Phase.NONE, []
