@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -549,6 +550,18 @@ def test_padded_numbers_are_followed() -> None:
     assert "lost" == oracle.judge(made(52_807, 52_808)).kind
 
 
+def test_the_unique_variable_of_a_run_is_followed() -> None:
+    def signed_up(unique: str, mailed: str) -> Outcome:
+        return outcome(
+            [told(201, {"name": f"ann {unique}"}), told(200)],
+            [new("users", id=5001, email=f"ann+{mailed}@example.com")],
+        )
+
+    oracle = Oracle([Reference((0, 1), signed_up("u0a1b2c3d4e", "u0a1b2c3d4e"))])
+    assert "serial" == oracle.judge(signed_up("u1234567890", "u1234567890")).kind
+    assert "lost" == oracle.judge(signed_up("u1234567890", "u1234567891")).kind
+
+
 @pytest.mark.parametrize("name", ["remaining", "age", "pages"])
 def test_counts_are_no_ages(name: str) -> None:
     oracle = Oracle([Reference((0, 1), outcome([told(200, {name: 5}), told(200)]))])
@@ -873,3 +886,60 @@ def test_a_change_that_no_order_makes_is_never_serial(
     assert (judged.kind, bool(judged.differences)) == (
         ("lost", True) if rows else (judged.kind, judged.differences != ())
     )
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A new row: `points` to other rows by their number, `colour` is plain content, `told`: its id stands in a read."""
+
+    number: int
+    points: tuple[int, ...]
+    colour: str
+    told: bool
+
+
+@st.composite
+def drawings(draw: st.DrawFn) -> tuple[Drawn, ...]:
+    count = draw(st.integers(1, 5))
+    numbers = st.integers(0, count - 1)
+    return tuple(
+        Drawn(
+            n, tuple(draw(st.lists(numbers, max_size=2))), draw(st.sampled_from(["red", "blue"])), draw(st.booleans())
+        )
+        for n in range(count)
+    )
+
+
+def left_by(drawn: Sequence[Drawn], base: int) -> Outcome:
+    ids = [base + 7 * row_.number for row_ in drawn]
+    rows = [new("t", id=ids[one.number], colour=one.colour, points=[ids[n] for n in one.points]) for one in drawn]
+    reads = [told(200, {"told": sorted(ids[one.number] for one in drawn if one.told)})]
+    return outcome([told(200), told(200)], rows[::-1], reads=reads)
+
+
+def same_up_to_names(one: Sequence[Drawn], other: Sequence[Drawn]) -> bool:
+    """Every renaming tried."""
+    if len(one) != len(other):
+        return False
+    wanted = {(row_.number, row_.points, row_.colour, row_.told) for row_ in other}
+    return any(
+        wanted == {(name[r.number], tuple(name[n] for n in r.points), r.colour, r.told) for r in one}
+        for name in permutations(range(len(one)))
+    )
+
+
+@settings(QUICK, max_examples=300)
+@given(drawings(), drawings(), st.data())
+def test_equal_is_what_some_renaming_makes_equal(
+    one: tuple[Drawn, ...], other: tuple[Drawn, ...], data: st.DataObject
+) -> None:
+    oracle = Oracle([Reference((0, 1), left_by(one, 5003))])
+    assert same_up_to_names(one, other) == oracle.judge(left_by(other, 90_001)).serial
+    name = data.draw(st.permutations(range(len(one))))
+    renamed = sorted(
+        (Drawn(name[r.number], tuple(name[n] for n in r.points), r.colour, r.told) for r in one), key=lambda r: r.number
+    )
+    assert oracle.judge(left_by(renamed, 90_001)).serial
+    if one[0].points:
+        turned = msgspec.structs.replace(one[0], points=((one[0].points[0] + 1) % len(one), *one[0].points[1:]))
+        moved = (turned, *one[1:])
+        assert same_up_to_names(one, moved) == oracle.judge(left_by(moved, 90_001)).serial

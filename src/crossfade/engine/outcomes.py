@@ -23,6 +23,8 @@ Place = tuple[
 ]  # ("answer 0" | "read 1" | "db public.accounts" | "cache stock", path pattern such as ".balance")
 Row = tuple[str, str, str]  # database, table, key as in RowChange; table "" for a Redis key; key "*" for all of a table
 
+_UNIQUE = re.compile(r"(?<![A-Za-z0-9])u[0-9a-f]{10}(?![A-Za-z0-9])")
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What one run of the calls left. `answers` per actor (None: left out in this run, or not a call), `reads` the answers
@@ -120,8 +122,14 @@ def named(value: Any, ids: Collection[str]) -> Iterable[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=16_384)  # the same texts are compared with those of every reference
 def cut(text: str) -> tuple[tuple[str, str], ...]:
-    """A text as (kind, text): uuid, time, http, date, human, hash, digits, text."""
-    return tuple(token_pieces(text))
+    """A text as (kind, text): uuid, time, http, date, human, hash, digits, text. The variable `unique`, which every run
+    draws anew, counts as a hash."""
+    pieces: list[tuple[str, str]] = []
+    end = 0
+    for match in _UNIQUE.finditer(text):
+        pieces += [*token_pieces(text[end : match.start()]), ("hash", match.group())]
+        end = match.end()
+    return (*pieces, *token_pieces(text[end:]))
 
 
 def leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
