@@ -360,6 +360,35 @@ def test_bytes_of_any_protocol_are_one_turn_until_the_store_speaks():
     asyncio.run(work())
 
 
+def test_a_turn_under_way_ends_with_its_connection():
+    async def work():
+        reached: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            reached.put_nowait(writer)
+            await reader.read()  # until the other side has nothing more to say
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with proxied(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
+            hold = Hold(proxy.gate)
+            for ended_by in ("client", "store"):
+                _, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.rpartition(":")[2]))
+                writer.write(b"123")
+                turn = await hold.next()
+                proxy.gate.release(turn)
+                at_store = await asyncio.wait_for(reached.get(), 10)
+                assert not turn.finished
+                (writer if ended_by == "client" else at_store).close()
+                assert turn is await hold.end()
+                assert "the connection was closed" == turn.error
+                writer.close()
+        server.close()
+
+    asyncio.run(work())
+
+
 def test_an_address_without_port_is_refused_and_a_store_that_is_away_closes_the_connection():
     async def work():
         with pytest.raises(EnvironmentFailed, match="`tcp://queue` of `store` names no host and port"):

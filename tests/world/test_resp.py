@@ -268,7 +268,15 @@ def test_a_watched_key_is_read_by_exec_and_a_discarded_transaction_is_none():
 
 @pytest.mark.parametrize(
     "command",
-    ["BRPOP jobs 0", "XREAD BLOCK 0 STREAMS s $", "SUBSCRIBE news", "MONITOR", "CLIENT REPLY OFF", "WAIT 1 0"],
+    [
+        "BRPOP jobs 0",
+        "XREAD BLOCK 0 STREAMS s $",
+        "SUBSCRIBE news",
+        "MONITOR",
+        "CLIENT REPLY OFF",
+        "WAIT 1 0",
+        "CLUSTER SLOTS",
+    ],
 )
 def test_a_connection_that_blocks_or_listens_is_given_up_with_a_reason(command):
     talk, data = Redis(), array("GET", "a") + array(*command.split())

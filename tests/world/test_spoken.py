@@ -63,6 +63,20 @@ def test_a_large_body_goes_as_it_comes_and_is_no_turn_of_its_own():
     assert [("GET /next", ())] == turns(talk.sent(b"GET /next HTTP/1.1\r\n\r\n"))
 
 
+def test_the_server_is_told_the_host_it_has_without_the_proxy():
+    talk, request = (
+        Http("shop:8080"),
+        b"GET /host: HTTP/1.1\r\nX: a\r\nhost: 127.0.0.1:999\r\nContent-Length: 4\r\n\r\nHost",
+    )
+    pieces = [said for chunk in (request[:30], request[30:], request) for said in talk.sent(chunk)]
+    expected = request.replace(b"host: 127.0.0.1:999", b"Host: shop:8080")
+    assert [expected, expected] == [said.data for said in pieces]
+    assert [("GET /host:", ("Host",))] * 2 == turns(pieces)
+    assert b"Host: shop:8080" in talk.sent(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n")[0].data
+    assert ["", ""] == [said.text for said in (*talk.sent(bytes(80_000)), *talk.sent(bytes(10_000)))]
+    assert [("GET /", ())] == turns(talk.sent(b"GET / HTTP/1.1\r\n\r\n"))
+
+
 def test_a_body_in_chunks_belongs_to_its_request():
     talk = Http()
     (first,) = talk.sent(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -75,7 +76,9 @@ class BurstProxy:
         except OSError as problem:
             raise EnvironmentFailed(f"no port could be opened for `{store}`: {problem}") from None
         here = f"127.0.0.1:{proxy._server.sockets[0].getsockname()[1]}"
-        login, separator, _ = parts.netloc.rpartition("@")
+        login, separator, there = parts.netloc.rpartition("@")
+        if proxy.talk is Http:
+            proxy.talk = partial(Http, there)
         proxy.url = urlunsplit(parts._replace(netloc=f"{login}{separator}{here}"))
         return proxy
 

@@ -126,6 +126,8 @@ def _stops(name: str, words: tuple[str, ...]) -> str:
         return f"a connection of {name} is passed through"
     if name in _BLOCKING or (name in ("XREAD", "XREADGROUP") and "BLOCK" in (word.upper() for word in words)):
         return f"a connection blocks on {name}: passed through"
+    if name == "SENTINEL" or (name == "CLUSTER" and words[1:] and words[1].upper() in ("SLOTS", "SHARDS", "NODES")):
+        return f"{name}: the client goes to other servers, past the proxy"
     if name == "CLIENT" and len(words) > 2 and words[1].upper() == "REPLY" and words[2].upper() != "ON":
         return "a connection without replies (CLIENT REPLY): passed through"
     return ""

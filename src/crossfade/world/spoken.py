@@ -94,13 +94,16 @@ class Opaque:
 
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/(\d)\.\d$")
+_HOST = re.compile(rb"\r\nHost:[^\r\n]*", re.IGNORECASE)
 _ABSOLUTE = re.compile(rb"^https?://[^/]*", re.IGNORECASE)
 
 
 class Http:
-    """HTTP/1.1: a request is a turn, named by its method and target; it is over when the answer begins."""
+    """HTTP/1.1: a request is a turn, named by its method and target; it is over when the answer begins. `host` replaces
+    the Host the client names: a server that serves several, or writes its address into answers, must not meet ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "") -> None:
+        self._host = host.encode()
         self._kept = bytearray()
         self._body_left = 0
 
@@ -148,6 +151,10 @@ class Http:
         if line is None:
             return Said(self._taken(len(self._kept)))
         fields = _fields(lines[1:])
+        if self._host:
+            head = _HOST.sub(lambda _: b"\r\nHost: " + self._host, kept[:end], count=1)
+            self._kept[:end] = head
+            end = len(head)
         if reason := _leaves_http(line[1], fields):
             return self._stop(reason)
         length = int(fields.get(b"content-length", b"0")) if fields.get(b"content-length", b"0").isdigit() else 0
