@@ -103,7 +103,8 @@ def lost_update() -> Finding:
         chance=CHANCE,
         witness=None,
         differences=(
-            Difference("accounts id=1, balance", "50", reason="20 in both orders: 30 of the stable are not taken off"),
+            Difference("db public.accounts id=1 .balance", "50", reason="20 in either order"),
+            Difference("answer of withdraw (2) body.balance", "50", reason="20 after withdraw (1) then withdraw (2)"),
         ),
         scenarios=("money is withdrawn",),
         service="bank",

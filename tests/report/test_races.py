@@ -11,7 +11,7 @@ import pytest
 import race_samples
 import samples
 
-from crossfade.model.report import Finding, RaceShown, RaceTurn
+from crossfade.model.report import Difference, Finding, RaceShown, RaceTurn, SerialOutcome
 from crossfade.report import race_words
 from crossfade.report.html import html_report
 from crossfade.report.ink import Ink, display_width
@@ -40,7 +40,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
 
 
 def test_two_lanes_stand_beside_each_other_with_waits_and_grants() -> None:
-    lanes = "\n".join(lane_lines(shown(race_samples.lost_update()), WIDE))
+    lanes = "\n".join(lane_lines(race_samples.lost_update(), WIDE))
     assert lanes == (
         "   withdraw on stable 1.2.3              │ withdraw on canary 1.3.0\n"
         '   POST /accounts/1/withdraw {"amount":  │ POST /accounts/1/withdraw {"amount":\n'
@@ -69,7 +69,7 @@ def test_two_lanes_stand_beside_each_other_with_waits_and_grants() -> None:
 
 
 def test_in_a_narrow_terminal_the_lanes_share_a_column_with_their_names_before_it() -> None:
-    lines = lane_lines(shown(race_samples.deadlock()), NARROW)
+    lines = lane_lines(race_samples.deadlock(), NARROW)
     assert lines[5:] == [
         "   stable   1 UPDATE accounts SET balance = balance - 5 WHERE id = 2",
         "              → UPDATE 1",
@@ -91,7 +91,7 @@ def test_in_a_narrow_terminal_the_lanes_share_a_column_with_their_names_before_i
 
 
 def test_what_was_left_stands_beside_the_serial_outcomes_with_the_values_that_differ_marked() -> None:
-    assert "\n".join(outcome_lines(shown(race_samples.lost_update()), WIDE)) == (
+    assert "\n".join(outcome_lines(race_samples.lost_update(), WIDE)) == (
         "   left behind\n"
         "     the race                   accounts id=1: balance 50, version 8\n"
         "                                                       ^^\n"
@@ -109,7 +109,7 @@ def test_what_was_left_stands_beside_the_serial_outcomes_with_the_values_that_di
 
 
 def test_a_value_that_lacks_something_is_marked_as_a_whole() -> None:
-    (row,) = race_words.left_behind(shown(race_samples.backfill()))
+    (row,) = race_words.left_behind(race_samples.backfill())
     assert row == (("customers id=7: name Ada King, ", False), ("display Ada", True))
 
 
@@ -123,7 +123,39 @@ def test_only_what_no_order_gives_is_marked() -> None:
             )
         ),
     )
-    assert race_words.left_behind(race) == ((("t id=1: a 1, b ", False), ("2", True)),)
+    finding = msgspec.structs.replace(race_samples.lost_update(), race=race)
+    assert race_words.left_behind(finding) == ((("t id=1: a 1, b ", False), ("2", True)),)
+
+
+def test_rows_and_answers_of_other_ids_are_compared_by_what_they_hold() -> None:
+    """Every trial has rows of its own, so ids differ between the race and a serial order: only the differences count."""
+    first = shown(race_samples.lost_update())
+    lanes = tuple(
+        msgspec.structs.replace(lane, answer='201 {"id": 7001, "left": 4, "at": "12:01"}') for lane in first.lanes
+    )
+    serial = SerialOutcome(
+        (0, 1),
+        ('201 {"id": 5001, "left": 4, "at": "11:01"}', '201 {"id": 5002, "left": 3, "at": "11:02"}'),
+        ("stock id=50: left 3", "orders id=5001 (new): count 1", "orders id=5002 (new): count 1"),
+    )
+    race = turned(
+        lanes=lanes, serial=(serial,), state=("stock id=70: left 4", "orders id=7001 (new): count 2"), turns=()
+    )
+    finding = msgspec.structs.replace(
+        race_samples.lost_update(),
+        race=race,
+        differences=(
+            Difference("answer of reserve (2) body.left", "4"),
+            Difference("db public.stock id=70 .left", "4"),
+        ),
+    )
+    assert race_words.left_behind(finding) == (
+        (("stock id=70: left ", False), ("4", True)),
+        (("orders id=7001 (new): count ", False), ("2", True)),
+    )
+    assert race_words.serial_rows(finding, serial)[2] == (("orders id=5002 (new): count 1", False),)
+    marks = [[text for text, sign in pieces if sign] for _, pieces in race_words.answers_given(finding, serial)]
+    assert marks == [[], ["3"]]
 
 
 def test_a_call_left_out_of_an_order_has_no_answer_there() -> None:
@@ -131,7 +163,8 @@ def test_a_call_left_out_of_an_order_has_no_answer_there() -> None:
     alone = msgspec.structs.replace(first, order=(1,), answers=("", '200 {"balance": 50}'))
     race = turned(serial=(alone,))
     assert race_words.order_text(race, alone) == "canary only"
-    assert [lane for lane, _ in race_words.answers_given(race, alone)] == [1]
+    finding = msgspec.structs.replace(race_samples.lost_update(), race=race)
+    assert [lane for lane, _ in race_words.answers_given(finding, alone)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +183,23 @@ def test_how_a_race_was_found_is_one_sentence(race: RaceShown, expected: str) ->
     assert race_words.found_text(race) == expected
 
 
+def test_a_stampede_that_no_schedule_repeats_says_so() -> None:
+    race = msgspec.structs.replace(shown(race_samples.stampede()), note="", schedules=12)
+    assert race_words.found_text(race).endswith("at the same instant; none of 12 schedules showed it")
+
+
+def test_a_wait_that_ends_in_an_error_or_before_anybody_else_goes_on_is_told_as_it_was() -> None:
+    turn = RaceTurn(3, 0, "db", "UPDATE t", "UPDATE 1", waited_for=1, granted=3)
+    assert not race_words.waits(turn)
+    victim = msgspec.structs.replace(turn, result="", error="40P01 deadlock detected")
+    assert race_words.waits(victim) and not race_words.stays_waiting(victim)
+    late = msgspec.structs.replace(victim, granted=4)
+    assert race_words.stays_waiting(late)
+    assert race_words.granted_text(late) == "ends after turn 4"
+    own = msgspec.structs.replace(turn, waited_for=0, granted=0, result="")
+    assert race_words.wait_text(turned(), own) == "waits for itself, and never goes on"
+
+
 def test_the_controls_name_both_pairs() -> None:
     text = race_words.controls_text(shown(race_samples.lost_update()))
     assert text == "stable with stable: clean, 6 schedules; canary with canary: clean, 12 schedules"
@@ -159,7 +209,8 @@ def test_a_wait_without_end_and_a_call_without_answer_are_told() -> None:
     race = shown(race_samples.lost_update())
     turns = (*race.turns[:2], msgspec.structs.replace(race.turns[2], granted=-1, result=""))
     lanes = tuple(msgspec.structs.replace(lane, answer="") for lane in race.lanes)
-    text = "\n".join(lane_lines(turned(kind="stuck", turns=turns, lanes=lanes), WIDE))
+    race = turned(kind="stuck", turns=turns, lanes=lanes)
+    text = "\n".join(lane_lines(msgspec.structs.replace(race_samples.lost_update(), race=race), WIDE))
     assert "| waits for stable, and never goes on" in " ".join(text.split()).replace("│ ", "")
     assert text.count("no answer") == 2
 

@@ -12,7 +12,7 @@ import samples
 from crossfade.model.report import RampStage, ServiceVersions
 from crossfade.report.html import html_report
 
-VOID = {"meta", "link", "img", "br", "input"}
+VOID = {"meta", "link", "img", "br", "input", "wbr"}
 ALL = (
     "demo_report",
     "race_report",

@@ -22,12 +22,15 @@ from crossfade.report.race_words import (
     lane_names,
     left_behind,
     moments,
+    nothing_left,
     order_text,
+    place_text,
     plain,
     races_line,
     result_text,
     serial_rows,
     statement_text,
+    stays_waiting,
     stores_matter,
     wait_text,
     waits,
@@ -49,7 +52,13 @@ def race_story(finding: Finding) -> str:
     what = f" {escaped_line(meaning[:1].upper() + meaning[1:])}." if meaning else ""
     found = found_text(race)
     parts = [f"<p>{kind}{what}</p>", f'<p class="found">{prose(found[:1].upper() + found[1:])}.</p>', _setup(race)]
-    parts += [f"<h4>{_title(race)}</h4>", lanes_figure(race), _outcomes(race), _lost(finding), _controls(race)]
+    parts += [
+        f"<h4>{_title(race)}</h4>",
+        lanes_figure(finding),
+        _outcomes(finding, race),
+        _lost(finding),
+        _controls(race),
+    ]
     return "".join(parts)
 
 
@@ -59,13 +68,15 @@ def _title(race: RaceShown) -> str:
     return "The schedule, turn by turn <small>the thread shows who runs; dotted: waits for a lock</small>"
 
 
-def lanes_figure(race: RaceShown) -> str:
+def lanes_figure(finding: Finding) -> str:
     """The lanes from the requests to the answers."""
+    race = finding.race
+    assert race is not None
     if len(race.lanes) != 2:
-        text = escaped("\n".join(lane_lines(race, _WIDE)))
+        text = escaped("\n".join(lane_lines(finding, _WIDE)))
         return f'<pre class="scroll" tabindex="0" aria-label="schedule">{text}</pre>'
     sides = [side_class(lane.side) or "mover" for lane in race.lanes]
-    rows = [_ends(race, sides, "starts")]
+    rows = [_ends(finding, race, sides, "starts")]
     before = -1
     shown = moments(race)
     for number, moment in enumerate(shown):
@@ -74,10 +85,10 @@ def lanes_figure(race: RaceShown) -> str:
     if not shown:
         both = "on-top on-bottom"
         rows.append(
-            f'<li class="moment both">{_track(0, sides, both, "")}{_track(1, sides, both, "")}'
+            f'<li class="moment both">{_track(0, sides, both)}{_track(1, sides, both)}'
             '<div class="said s0">both sent at the same instant</div></li>'
         )
-    rows.append(_ends(race, sides, "ends"))
+    rows.append(_ends(finding, race, sides, "ends"))
     return f'<ol class="lanes" aria-label="{escaped_line(_described(race), 300)}">{"".join(rows)}</ol>'
 
 
@@ -86,18 +97,18 @@ def _described(race: RaceShown) -> str:
     return f"{titles}: {plural(len(race.turns), 'turn')} in the order granted"
 
 
-def _ends(race: RaceShown, sides: Sequence[str], which: str) -> str:
+def _ends(finding: Finding, race: RaceShown, sides: Sequence[str], which: str) -> str:
     """The first row, with the requests, or the last, with the answers."""
     cells = []
     for lane, each in enumerate(race.lanes):
         if which == "starts":
-            request = f'<code class="sql">{escaped_line(each.request, 400)}</code>' if each.request else ""
+            request = f'<code class="sql">{_broken(one_line(each.request, 400))}</code>' if each.request else ""
             inside = f"<b>{escaped_line(each.title, 120)}</b>{request}"
         else:
-            answer = _pieces(answers_given(race, None)[lane][1], "wrong") or "no answer"
+            answer = _pieces(answers_given(finding, None)[lane][1], "wrong") or "no answer"
             inside = f'{_who(race, lane)}<small>answer</small> <code class="sql">{answer}</code>'
         cells.append(f'<div class="said s{lane} {sides[lane]}">{inside}</div>')
-    mark = "cap" if which == "starts" else "foot"
+    mark = f'<b class="stop {"cap" if which == "starts" else "foot"}"></b>'
     thread = "" if race.turns else "on-bottom" if which == "starts" else "on-top"
     tracks = "".join(_track(lane, sides, thread, mark) for lane in (0, 1))
     return f'<li class="moment {which}">{tracks}{"".join(cells)}</li>'
@@ -107,39 +118,39 @@ def _row(moment: Moment, race: RaceShown, sides: Sequence[str], before: int, las
     """One row: the thread comes in on the lane that ran before, crosses over where the lane changes, and goes on."""
     turn = moment.turn
     lane = turn.lane if turn.lane in (0, 1) else 0
-    stays_held = waits(turn) and moment.what == "turn" and turn.granted >= 0
-    never = waits(turn) and moment.what == "turn" and turn.granted < 0 and not (turn.error or turn.result)
+    stays_held = moment.what == "turn" and stays_waiting(turn)
     tracks = []
     for each in (0, 1):
         held = each in moment.waiting
         was_held = held or (each == lane and moment.what == "granted")
         top = "held-top" if was_held else "on-top" if each == before else ""
-        will_be_held = held or (each == lane and (stays_held or never))
+        will_be_held = held or (each == lane and stays_held)
         bottom = "held-bottom" if will_be_held else "on-bottom" if each == lane and not last else ""
-        tracks.append(_track(each, sides, f"{top} {bottom}", _node(moment) if each == lane else ""))
+        tracks.append(_track(each, sides, f"{top} {bottom}", _stop(moment) if each == lane else ""))
     cross = ""
     if before >= 0 and before != lane:
         freed = " freed" if moment.what == "granted" else ""
         cross = f'<span class="cross {sides[before]}-{sides[lane]} to{lane}{freed}"></span>'
-    said = f'<div class="said s{lane} {sides[lane]}{" error" if turn.error and ended_at_once(turn) else ""}">'
+    failed = bool(turn.error) and (moment.what == "granted" or ended_at_once(turn))
+    said = f'<div class="said s{lane} {sides[lane]}{" error" if failed else ""}">'
     return f'<li class="moment {moment.what}">{"".join(tracks)}{cross}{said}{_said(moment, race)}</div></li>'
 
 
-def _node(moment: Moment) -> str:
+def _stop(moment: Moment) -> str:
+    """What sits on the rail: the turn's number, red where it failed, or a sign."""
+    if moment.what == "folded":
+        return '<b class="stop more">…</b>'
     if moment.what == "granted":
-        return "goes"
-    return "more" if moment.what == "folded" else "failed" if moment.turn.error else f"n{moment.turn.number}"
+        failed = bool(moment.turn.error)
+        return f'<b class="stop {"failed" if failed else "goes"}">{"✗" if failed else "›"}</b>'
+    failed = bool(moment.turn.error) and ended_at_once(moment.turn)
+    return f'<b class="stop{" failed" if failed else ""}">{moment.turn.number}</b>'
 
 
-def _track(lane: int, sides: Sequence[str], classes: str, mark: str) -> str:
-    """A stretch of a lane's rail; `mark` is what sits on it: a turn's number (n3), or a sign."""
+def _track(lane: int, sides: Sequence[str], classes: str, stop: str = "") -> str:
+    """A stretch of a lane's rail."""
     words = " ".join(f"track t{lane} {sides[lane]} {classes}".split())
-    if not mark:
-        return f'<span class="{words}"></span>'
-    signs = {"goes": "›", "more": "…", "failed": "✗"}
-    text = mark[1:] if mark[0] == "n" and mark[1:].isdigit() else signs.get(mark, "")
-    kind = "stop" if mark[0] == "n" and mark[1:].isdigit() else f"stop {mark}"
-    return f'<span class="{words}"><b class="{kind}">{text}</b></span>'
+    return f'<span class="{words}">{stop}</span>'
 
 
 def _said(moment: Moment, race: RaceShown) -> str:
@@ -163,7 +174,7 @@ def _statement(turn: RaceTurn, race: RaceShown) -> str:
     """Shortened, and unfolding to the whole where something was left out."""
     store = f'<span class="store">{escaped_line(turn.store, 30)}</span> ' if stores_matter(race) else ""
     short, whole = statement_text(turn.text), one_line(turn.text)
-    code = f'<code class="sql">{escaped(short)}</code>'
+    code = f'<code class="sql">{_broken(short)}</code>'
     if short == whole:
         return f"{store}{code}"
     return f'{store}<details class="whole"><summary>{code}</summary><pre>{escaped(turn.text.strip()[:4000])}</pre></details>'
@@ -173,23 +184,23 @@ def _result(turn: RaceTurn) -> str:
     if turn.error:
         return f'<span class="result failtext">✗ {escaped_line(turn.error, 300)}</span>'
     result = result_text(turn)
-    return f'<span class="result">→ {escaped_line(result, 300)}</span>' if result else ""
+    return f'<span class="result">→ {_broken(one_line(result, 300))}</span>' if result else ""
 
 
 def _setup(race: RaceShown) -> str:
     if not race.setup:
         return ""
-    items = "".join(f'<li><code class="sql">{escaped_line(call, 400)}</code></li>' for call in race.setup[:20])
+    items = "".join(f'<li><code class="sql">{_broken(one_line(call, 400))}</code></li>' for call in race.setup[:20])
     return f'<h4>Before</h4><ol class="setup">{items}</ol>'
 
 
-def _outcomes(race: RaceShown) -> str:
+def _outcomes(finding: Finding, race: RaceShown) -> str:
     """A card for what the race left, and one for each serial order."""
     if not race.state and not race.serial:
         return ""
-    cards = [_card("the race", "seen", left_behind(race), answers_given(race, None), race, "wrong")]
+    cards = [_card("the race", "seen", left_behind(finding), answers_given(finding, None), race, "wrong")]
     cards += [
-        _card(order_text(race, each), "serial", serial_rows(race, each), answers_given(race, each), race, "right")
+        _card(order_text(race, each), "serial", serial_rows(finding, each), answers_given(finding, each), race, "right")
         for each in race.serial[:6]
     ]
     title = "What was left, beside one after the other" if race.serial else "What was left"
@@ -208,13 +219,18 @@ def _card(
         for lane, answer in answers
         if plain(answer)
     )
-    left = f'<ul class="rows">{state}</ul>' if state else '<p class="reason">nothing</p>'
+    left = f'<ul class="rows">{state}</ul>' if state else f'<p class="reason">{nothing_left(race)}</p>'
     replies = f'<dl class="replies">{said}</dl>' if said else ""
     return f'<section class="pane {kind}"><h5>{escaped_line(title, 120)}</h5>{left}{replies}</section>'
 
 
 def _pieces(pieces: Marked, word: str) -> str:
-    return "".join(f'<mark class="{word}">{escaped(text)}</mark>' if sign else escaped(text) for text, sign in pieces)
+    return "".join(f'<mark class="{word}">{_broken(text)}</mark>' if sign else _broken(text) for text, sign in pieces)
+
+
+def _broken(text: str) -> str:
+    """Escaped, and to be broken after commas rather than anywhere."""
+    return escaped(text).replace(",", ",<wbr>")
 
 
 def _lost(finding: Finding) -> str:
@@ -226,7 +242,7 @@ def _lost(finding: Finding) -> str:
             else ""
         )
         why = f" · {prose(each.reason)}" if each.reason else ""
-        rows.append(f"<li><code>{escaped_line(each.path, 200)}</code>{seen}{why}</li>")
+        rows.append(f"<li><code>{escaped_line(place_text(each.path), 200)}</code>{seen}{why}</li>")
     more = len(finding.differences) - len(rows)
     rows += [f"<li>and {plural(more, 'more value')}, see report.json</li>"] if more > 0 else []
     return f'<ul class="plain lost">{"".join(rows)}</ul>' if rows else ""

@@ -21,7 +21,9 @@ from crossfade.report.race_words import (
     lane_names,
     left_behind,
     moments,
+    nothing_left,
     order_text,
+    place_text,
     plain,
     result_text,
     serial_rows,
@@ -47,8 +49,8 @@ def race_lines(finding: Finding, ink: Ink) -> list[str]:
     meaning = kind_meaning(race)
     said = f"{kind_name(race)}: {meaning}" if meaning else kind_name(race)
     lines = [*ink.wrapped(said, _INDENT), *ink.wrapped(found_text(race), _INDENT, _INDENT + "  ")]
-    lines += ["", *_setup_lines(race, ink), *lane_lines(race, ink)]
-    outcomes = outcome_lines(race, ink)
+    lines += ["", *_setup_lines(race, ink), *lane_lines(finding, ink)]
+    outcomes = outcome_lines(finding, ink)
     lines += ["", *outcomes] if outcomes else []
     lines += _lost_lines(finding, ink)
     if race.pure:
@@ -56,22 +58,27 @@ def race_lines(finding: Finding, ink: Ink) -> list[str]:
     return lines
 
 
-def lane_lines(race: RaceShown, ink: Ink) -> list[str]:
+def lane_lines(finding: Finding, ink: Ink) -> list[str]:
     """The lanes from the requests to the answers. `|`: waits for a lock, `>`: has got it."""
+    race = finding.race
+    assert race is not None
+    answers = [plain(answer) or "no answer" for _, answer in answers_given(finding, None)]
     if len(race.lanes) == 2 and ink.width >= _BESIDE:
-        return _beside(race, ink)
-    return _below(race, ink)
+        return _beside(race, answers, ink)
+    return _below(race, answers, ink)
 
 
-def outcome_lines(race: RaceShown, ink: Ink) -> list[str]:
+def outcome_lines(finding: Finding, ink: Ink) -> list[str]:
     """What the race left beside what one after the other leaves; the values that differ have `^` under them."""
+    race = finding.race
+    assert race is not None
     if not race.state and not race.serial:
         return []
     parts: list[tuple[str, Sequence[Marked], list[tuple[int, Marked]], str]] = [
-        ("the race", left_behind(race), [], "fail")  # its answers stand at the end of the lanes
+        ("the race", left_behind(finding), [], "fail")  # its answers stand at the end of the lanes
     ]
     parts += [
-        (order_text(race, outcome), serial_rows(race, outcome), answers_given(race, outcome), "pass")
+        (order_text(race, outcome), serial_rows(finding, outcome), answers_given(finding, outcome), "pass")
         for outcome in race.serial
     ]
     width = min(max(display_width(title) for title, *_ in parts), 30)
@@ -80,14 +87,16 @@ def outcome_lines(race: RaceShown, ink: Ink) -> list[str]:
     names = lane_names(race)
     lines = [f"{_INDENT}{ink.paint('left behind', 'dim')}"]
     for title, rows, answers, style in parts:
-        block = [line for row in rows[:_ROWS] for line in _marked_lines(row, "", margin, style, ink)]
+        block: list[str] = []
+        if not rows:
+            block = [f"{margin}{ink.paint(nothing_left(race), 'dim')}"]
+        block += [line for row in rows[:_ROWS] for line in _marked_lines(row, "", margin, style, ink)]
         block += (
             [f"{margin}{ink.glyph('more')} and {plural(len(rows) - _ROWS, 'more row')}"] if len(rows) > _ROWS else []
         )
         for lane, answer in answers:
             if plain(answer):
                 block += _marked_lines(answer, f"{one_line(names[lane], 16)} answered ", margin, style, ink)
-        block = block or [f"{margin}{ink.paint('nothing', 'dim')}"]
         head = ink.paint(padded(title, width, ink.glyph("more")), "bold")
         if above:
             lines += [*ink.wrapped(one_line(title, 80), f"{_INDENT}  ", None, "bold"), *block]
@@ -99,7 +108,7 @@ def outcome_lines(race: RaceShown, ink: Ink) -> list[str]:
 # --- two lanes beside each other ---------------------------------------------------------------------------------------
 
 
-def _beside(race: RaceShown, ink: Ink) -> list[str]:
+def _beside(race: RaceShown, answers: Sequence[str], ink: Ink) -> list[str]:
     size = (ink.width - len(_INDENT) - 3) // 2
     room = size - _GUTTER
     wall = ink.glyph("wall")
@@ -132,7 +141,7 @@ def _beside(race: RaceShown, ink: Ink) -> list[str]:
     else:
         row([("   (both sent at the same instant)", "dim")], [])
         rule()
-    row(*(_cells(plain(answer) or "no answer", "", size, "bold", 6) for _, answer in answers_given(race, None)))
+    row(*(_cells(answer, "", size, "bold", 6) for answer in answers))
     return lines
 
 
@@ -175,27 +184,13 @@ def _cells(text: str, prefix: str, width: int, style: str, most: int) -> list[Ce
 
 
 def _flow(text: str, room: int) -> list[str]:
-    """Lines broken between words; a word longer than a line is cut."""
-    lines: list[str] = [""]
-    for word in text.split():
-        while display_width(word) > room:
-            if lines[-1]:
-                lines.append("")
-            head = fitted(word, room)
-            lines[-1], word = head, word[len(head) :]
-            lines.append("")
-        space = " " if lines[-1] and word else ""
-        if display_width(lines[-1]) + len(space) + display_width(word) > room:
-            lines.append(word)
-        else:
-            lines[-1] += space + word
-    return [line for line in lines if line] or [""]
+    return [text[start:end] for start, end in _spans(text, room)] or [""]
 
 
 # --- one column --------------------------------------------------------------------------------------------------------
 
 
-def _below(race: RaceShown, ink: Ink) -> list[str]:
+def _below(race: RaceShown, answers: Sequence[str], ink: Ink) -> list[str]:
     names = [padded(name, min(max(map(len, lane_names(race))), 12), ink.glyph("more")) for name in lane_names(race)]
     margin = len(_INDENT) + (len(names[0]) if names else 0) + 2
     styles = [lane.side for lane in race.lanes]
@@ -217,8 +212,8 @@ def _below(race: RaceShown, ink: Ink) -> list[str]:
         lane = moment.turn.lane
         put(lane, _moment_cells(moment, race, room - _GUTTER, styles, ink))
     lines += [""] if race.turns else []
-    for lane, answer in answers_given(race, None):
-        put(lane, _cells(plain(answer) or "no answer", f"{ink.glyph('right')} ", room, "bold", 5))
+    for lane, answer in enumerate(answers):
+        put(lane, _cells(answer, f"{ink.glyph('right')} ", room, "bold", 5))
     return lines
 
 
@@ -238,10 +233,11 @@ def _setup_lines(race: RaceShown, ink: Ink) -> list[str]:
 
 def _lost_lines(finding: Finding, ink: Ink) -> list[str]:
     lines: list[str] = []
+    label = "lost" if finding.race is not None and finding.race.kind == "lost" else "differs"
     for each in finding.differences[:6]:
         seen = f" = {one_line(each.seen, 80)}" if each.seen is not None else ""
         why = f" ({one_line(each.reason, 240)})" if each.reason else ""
-        lines += _labelled("lost", f"{one_line(each.path, 160)}{seen}{why}", ink)
+        lines += _labelled(label, f"{one_line(place_text(each.path), 160)}{seen}{why}", ink)
     if len(finding.differences) > 6:
         lines.append(f"{_INDENT}{ink.glyph('more')} and {plural(len(finding.differences) - 6, 'more value')}")
     return ["", *lines] if lines else []
@@ -275,10 +271,10 @@ def _marked_lines(pieces: Marked, before: str, margin: str, style: str, ink: Ink
 
 
 def _spans(text: str, room: int) -> list[tuple[int, int]]:
-    """Where the lines of a text begin and end."""
+    """Where the lines of a text begin and end: broken at spaces and after commas, a longer word is cut."""
     spans: list[tuple[int, int]] = []
     start, end = 0, 0
-    for word in re.finditer(r"\S+\s*", text):
+    for word in re.finditer(r"[^\s,]+,?\s*|,\s*", text):
         first, last = word.start(), word.start() + len(word[0].rstrip())
         if display_width(text[start:last]) > room and end > start:
             spans.append((start, end))

@@ -31,8 +31,10 @@ from crossfade.report.race_words import (
     lane_names,
     left_behind,
     moments,
+    nothing_left,
     order_text,
     pair_text,
+    place_text,
     plain,
     races_line,
     result_text,
@@ -200,15 +202,15 @@ def _race_tables(finding: Finding, race: RaceShown, brief: bool) -> list[str]:
     if race.setup and not brief:
         lines += ["Before: " + ", then ".join(_code(one_line(call, 160)) for call in race.setup[:4]), ""]
     if race.turns and not brief:
-        lines += _lane_table(race)
-    lines += _outcome_table(race)
+        lines += _lane_table(finding, race)
+    lines += _outcome_table(finding, race)
     for each in finding.differences[:6]:
         seen = f" is {_code(one_line(each.seen, 80))}" if each.seen is not None else ""
-        lines.append(f"- {_code(one_line(each.path, 160))}{seen}: {_escaped(one_line(each.reason, 240))}")
+        lines.append(f"- {_code(one_line(place_text(each.path), 160))}{seen}: {_escaped(one_line(each.reason, 240))}")
     return [*lines, ""] if finding.differences else lines
 
 
-def _lane_table(race: RaceShown) -> list[str]:
+def _lane_table(finding: Finding, race: RaceShown) -> list[str]:
     titles = [f"{_escaped(one_line(lane.title, 80))}<br>{_code(one_line(lane.request, 120))}" for lane in race.lanes]
     lines = [f"| # | {' | '.join(titles)} |", "|--:|" + "---|" * len(titles)]
     rows = []
@@ -231,7 +233,7 @@ def _lane_table(race: RaceShown) -> list[str]:
     if len(rows) > len(kept):
         kept.append(f"| … | {plural(len(rows) - len(kept), 'more row')}{' |' * len(titles)}")
     answers = [
-        f"**{_escaped(one_line(plain(answer), 160)) or 'no answer'}**" for _, answer in answers_given(race, None)
+        f"**{_escaped(one_line(plain(answer), 160)) or 'no answer'}**" for _, answer in answers_given(finding, None)
     ]
     return [*lines, *kept, f"| | {' | '.join(answers)} |", ""]
 
@@ -243,20 +245,21 @@ def _turn_result(turn: RaceTurn) -> str:
     return f"<br>→ {_escaped(one_line(result, 120))}" if result else ""
 
 
-def _outcome_table(race: RaceShown) -> list[str]:
+def _outcome_table(finding: Finding, race: RaceShown) -> list[str]:
     """What differs is bold."""
     if not race.state and not race.serial:
         return []
     names = lane_names(race)
-    rows = [("**the race**", left_behind(race), answers_given(race, None))]
+    rows = [("**the race**", left_behind(finding), answers_given(finding, None))]
     rows += [
-        (_escaped(order_text(race, each)), serial_rows(race, each), answers_given(race, each)) for each in race.serial
+        (_escaped(order_text(race, each)), serial_rows(finding, each), answers_given(finding, each))
+        for each in race.serial
     ]
     lines = ["| | left behind | answers |", "|---|---|---|"]
     for title, state, answers in rows:
         left = "<br>".join(_bold(row) for row in state[:8]) + ("<br>…" if len(state) > 8 else "")
         said = "<br>".join(f"{_escaped(names[lane])} {_bold(answer)}" for lane, answer in answers if plain(answer))
-        lines.append(f"| {title} | {left or 'nothing'} | {said} |")
+        lines.append(f"| {title} | {left or nothing_left(race)} | {said} |")
     return [*lines, ""]
 
 

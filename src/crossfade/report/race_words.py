@@ -4,18 +4,19 @@ after the other leaves, statements cut to a readable length."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 
 import msgspec
 
 from crossfade.model.report import Exercised, Finding, RaceExercised, RaceShown, RaceTurn, SerialOutcome
-from crossfade.report.wording import joined, one_line, plural, scenarios_of
+from crossfade.report.wording import joined, one_line, plural, scenarios_of, status_and_body
 
 STATEMENT = 200  # characters of a statement that is shown shortened
 _COLUMNS = 32  # characters of a select list that is shown as it is
 _RUN, _EDGE = 9, 3  # so many turns of one lane in a row are folded, and what is kept at either end
+_PLACE = r"\S+ (?:public\.)?(\S+) (\S+=.*?) \.(\S+)\Z"  # db public.accounts id=7 .balance
 _KINDS = {
     "lost": "lost update",
     "deadlock": "deadlock",
@@ -57,7 +58,7 @@ def moments(race: RaceShown) -> list[Moment]:
                     result.append(Moment("folded", turn, held, len(cut), tuple(cut)))
                 continue
             result.append(Moment("turn", turn, held))
-            if waits(turn) and (turn.granted >= 0 or not (turn.error or turn.result)):
+            if stays_waiting(turn):
                 waiting.append(turn)
             for late in [each for each in waiting if each.granted == turn.number]:
                 waiting.remove(late)
@@ -67,12 +68,18 @@ def moments(race: RaceShown) -> list[Moment]:
 
 
 def waits(turn: RaceTurn) -> bool:
-    return turn.waited_for >= 0
+    """Whether the turn waited long enough to be told: a lock that came free before anybody else's turn is none."""
+    return turn.waited_for >= 0 and (not 0 < turn.granted <= turn.number or bool(turn.error))
 
 
 def ended_at_once(turn: RaceTurn) -> bool:
-    """Whether the turn's result belongs to its own row: it did not wait, or waited and never got the lock."""
-    return not waits(turn) or turn.granted < 0
+    """Whether the turn's result belongs to its own row: it did not wait, or nobody's turn came in between."""
+    return not waits(turn) or turn.granted <= turn.number
+
+
+def stays_waiting(turn: RaceTurn) -> bool:
+    """Whether the lane still waits when the next turn comes."""
+    return waits(turn) and (turn.granted > turn.number or not (turn.error or turn.result))
 
 
 def _grants(race: RaceShown, turn: RaceTurn) -> bool:
@@ -118,12 +125,18 @@ def found_text(race: RaceShown) -> str:
         times = f"failed in {race.failures:,} of {plural(race.trials, 'trial')} when both were sent at the same instant"
         why = f": {one_line(race.note, 300)}" if race.note else ""
         if race.turns:
-            return f"{times}{replays_text(race)}"
-        return f"{times}{replays_text(race)}; no schedule could be taken over{why}"
+            return times
+        if race.schedules and not why:
+            return f"{times}; {_none_of(race.schedules)} showed it"
+        return f"{times}; no schedule could be taken over{why}"
     place = f"found at schedule {race.found_at:,} of {race.schedules:,}" if race.found_at else "found by a schedule"
     many = {0: "no preemption", 1: "one preemption", 2: "two preemptions"}
     stops = many.get(race.preemptions, plural(race.preemptions, "preemption"))
     return f"{place}, {stops}{replays_text(race)}"
+
+
+def _none_of(schedules: int) -> str:
+    return f"none of {plural(schedules, 'schedule')}" if schedules > 1 else "the one schedule that was possible never"
 
 
 def replays_text(race: RaceShown) -> str:
@@ -133,7 +146,10 @@ def replays_text(race: RaceShown) -> str:
 def controls(race: RaceShown) -> list[tuple[str, str]]:
     """What the same pair did on one side alone: ("stable with stable", "clean, 6 schedules")."""
     return [
-        (f"{side} with {side}" if side in ("stable", "canary") else one_line(side, 80), one_line(text, 300))
+        (
+            f"{side} with {side}" if side in ("stable", "canary") else one_line(side, 80),
+            one_line(text, 300).replace("clean: ", "clean, ", 1),
+        )
         for side, text in race.pure.items()
     ]
 
@@ -154,16 +170,16 @@ def order_text(race: RaceShown, outcome: SerialOutcome) -> str:
 
 
 def wait_text(race: RaceShown, turn: RaceTurn) -> str:
-    name = lane_name(race, turn.waited_for)
-    if waits(turn) and turn.granted < 0 and turn.error:
+    name = "itself" if turn.waited_for == turn.lane else lane_name(race, turn.waited_for)
+    if turn.error and turn.granted <= turn.number:
         return f"waits for {name}, in vain"
-    if waits(turn) and turn.granted < 0:
+    if turn.granted <= turn.number:
         return f"waits for {name}, and never goes on"
     return f"waits for {name}"
 
 
 def granted_text(turn: RaceTurn) -> str:
-    return f"goes on after turn {turn.granted}"
+    return f"{'ends' if turn.error else 'goes on'} after turn {turn.granted}"
 
 
 def result_text(turn: RaceTurn) -> str:
@@ -171,7 +187,7 @@ def result_text(turn: RaceTurn) -> str:
     if turn.error:
         return ""
     result = one_line(turn.result)
-    return "" if result.casefold() == one_line(turn.text).casefold() else result
+    return "" if result.casefold() == one_line(turn.text).rstrip("; ").casefold() else result
 
 
 def stores_matter(race: RaceShown) -> bool:
@@ -227,37 +243,110 @@ def _outside(line: str, word: str, start: int = 0) -> int:
 Marked = tuple[tuple[str, bool], ...]  # pieces of a text, and whether each is the part that differs
 
 
-def left_behind(race: RaceShown) -> tuple[Marked, ...]:
+def left_behind(finding: Finding) -> tuple[Marked, ...]:
     """What the race left, row by row, with what no serial order leaves there marked."""
+    race, columns = _race(finding), _columns(finding)
     rows = []
     for index, row in enumerate(race.state):
-        partners = [_partner(row, index, outcome.state, race.state) for outcome in race.serial]
-        rows.append(marked(row, [each for each in partners if each is not None]))
+        partners = [_partner(row, index, race.state, outcome.state) for outcome in race.serial]
+        rows.append(_row(row, [each for each in partners if each is not None], columns))
     return tuple(rows)
 
 
-def serial_rows(race: RaceShown, outcome: SerialOutcome) -> tuple[Marked, ...]:
+def serial_rows(finding: Finding, outcome: SerialOutcome) -> tuple[Marked, ...]:
     """What one after the other leaves, with what the race has otherwise marked."""
+    race, columns = _race(finding), _columns(finding)
     rows = []
     for index, row in enumerate(outcome.state):
-        partner = _partner(row, index, race.state, outcome.state)
-        rows.append(marked(row, [] if partner is None else [partner]))
+        partner = _partner(row, index, outcome.state, race.state)
+        rows.append(_row(row, [] if partner is None else [partner], columns))
     return tuple(rows)
 
 
-def answers_given(race: RaceShown, outcome: SerialOutcome | None) -> list[tuple[int, Marked]]:
-    """The answers by lane, of the race itself (None) or of a serial outcome; what only one of the two has is marked."""
-    if outcome is None:
-        texts = [one_line(lane.answer) for lane in race.lanes]
-        others = [[one_line(each.answers[lane]) for each in race.serial if lane < len(each.answers)]
-                  for lane in range(len(texts))]  # fmt: skip
-        return [(lane, marked(text, [each for each in others[lane] if each])) for lane, text in enumerate(texts)]
+def nothing_left(race: RaceShown) -> str:
+    """What is said where no rows are told."""
+    return "nothing" if any(outcome.state for outcome in race.serial) or race.state else "the same rows"
+
+
+def answers_given(finding: Finding, outcome: SerialOutcome | None) -> list[tuple[int, Marked]]:
+    """The answers by lane, of the race itself (None) or of a serial outcome. Marked is what only one of the two has, in
+    the fields that the finding's differences name: ids and times differ between any two runs."""
+    race, fields = _race(finding), _answer_fields(finding)
     given = []
-    for lane in range(len(race.lanes)):
+    for lane, each in enumerate(race.lanes):
+        if outcome is None:
+            others = [one_line(serial.answers[lane]) for serial in race.serial if lane < len(serial.answers)]
+            given.append((lane, _answer(one_line(each.answer), [text for text in others if text], fields)))
+            continue
         text = one_line(outcome.answers[lane]) if lane < len(outcome.answers) else ""
         if lane in outcome.order and text:
-            given.append((lane, marked(text, [one_line(race.lanes[lane].answer)])))
+            given.append((lane, _answer(text, [one_line(each.answer)], fields)))
     return given
+
+
+def _race(finding: Finding) -> RaceShown:
+    assert finding.race is not None
+    return finding.race
+
+
+def _answer_fields(finding: Finding) -> frozenset[str] | None:
+    """The last names of the places in answers that are wrong ("left" of "answer of withdraw body.left"); None where no
+    difference is told at all, so that everything counts."""
+    if not finding.differences:
+        return None
+    paths = [each.path for each in finding.differences if each.path.startswith("answer")]
+    return frozenset(re.sub(r"\[\w*\]", "", path).rsplit(".", 1)[-1].rsplit(" ", 1)[-1] for path in paths)
+
+
+def _answer(text: str, others: Sequence[str], fields: frozenset[str] | None) -> Marked:
+    """An answer with its status and its body compared apart. In a body that is JSON a value counts if the name before
+    it is one of `fields`, any other body is one field."""
+    status, body = status_and_body(text)
+    if not status:
+        return marked(text, others) if fields is None or fields else ((text, False),)
+    parts = [status_and_body(other) for other in others]
+    differs = bool(parts) and all(other != status for other, _ in parts) and (fields is None or "status" in fields)
+    pieces = marked(body, [other for _, other in parts if other])
+    if fields is not None:
+        names = fields if '":' in body else {""} if "body" in fields else set()
+        pieces = _only_in(names, pieces, r'"([^"]*)"\s*:')
+    return ((status, differs), (" ", False), *pieces) if body else ((status, differs),)
+
+
+def _columns(finding: Finding) -> dict[str, set[str]]:
+    """The columns that the finding's differences name, by table."""
+    columns: dict[str, set[str]] = {}
+    for each in finding.differences:
+        if row := re.match(_PLACE, one_line(each.path)):
+            columns.setdefault(row[1], set()).add(row[3])
+    return columns
+
+
+def _only_in(names: Collection[str], pieces: Marked, pattern: str) -> Marked:
+    """Marks taken away from values whose name, the last that `pattern` finds before their end, is not one of `names`."""
+    result: list[tuple[str, bool]] = []
+    before = ""
+    for piece, sign in pieces:
+        before += piece
+        found = re.findall(pattern, before)
+        result.append((piece, sign and (found[-1] if found else "") in names))
+    return tuple(result)
+
+
+def _row(row: str, partners: Sequence[str], columns: Mapping[str, Collection[str]]) -> Marked:
+    """A row with its values compared; what stands before ": " names it (and holds ids that differ in every run). Of a
+    new row only the columns count that the differences of its table name, if they name any."""
+    name, colon, values = one_line(row, 400).partition(": ")
+    if not colon or not partners:
+        return marked(row, partners)
+    others = [one_line(each, 400).partition(": ") for each in partners]
+    pieces = marked(values, [other[2] or other[0] for other in others])
+    named = columns.get(name.split(" ", 1)[0])
+    if named:
+        pieces = _only_in(named, pieces, r"(?:^|, )(\S+) ")
+    if pieces and not pieces[0][1]:
+        return ((name + colon + pieces[0][0], False), *pieces[1:])
+    return ((name + colon, False), *pieces)
 
 
 def plain(pieces: Marked) -> str:
@@ -304,13 +393,30 @@ def _runs(signs: Sequence[bool]) -> list[tuple[bool, list[int]]]:
     return [(sign, list(run)) for sign, run in groupby(range(len(signs)), key=lambda index: signs[index])]
 
 
-def _partner(row: str, index: int, others: Sequence[str], mine: Sequence[str]) -> str | None:
-    """The same row elsewhere: the one with the same beginning up to ": ", else the one in the same place."""
-    key = row.split(": ", 1)[0]
-    same = [other for other in others if ": " in row and other.split(": ", 1)[0] == key]
-    if same:
-        return same[0]
-    return others[index] if len(others) == len(mine) and ": " not in row else None
+def _partner(row: str, index: int, mine: Sequence[str], others: Sequence[str]) -> str | None:
+    """The same row elsewhere: the one of the same name (up to ": "), else the one that stands in the same place among
+    the nameless rows of its table."""
+    name, colon, _ = row.partition(": ")
+    if not colon:
+        return others[index] if len(others) == len(mine) else None
+    named = {each.partition(": ")[0]: each for each in reversed(others)}
+    if name in named:
+        return named[name]
+    table, known = name.split(" ", 1)[0], {each.partition(": ")[0] for each in mine}
+    place = [each for each in mine if each.split(" ", 1)[0] == table and each.partition(": ")[0] not in named]
+    there = [each for each in others if each.split(" ", 1)[0] == table and each.partition(": ")[0] not in known]
+    at = place.index(row)
+    return there[at] if at < len(there) else None
+
+
+def place_text(path: str) -> str:
+    """A place in the rows as people say it.
+
+    >>> place_text("db public.accounts id=7 .balance"), place_text("answer of withdraw body.left")
+    ('accounts id=7, balance', 'answer of withdraw body.left')
+    """
+    row = re.match(_PLACE, one_line(path))
+    return f"{row[1]} {row[2]}, {row[3]}" if row else one_line(path)
 
 
 def pair_text(finding: Finding) -> str:
