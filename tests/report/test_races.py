@@ -12,7 +12,7 @@ import race_samples
 import samples
 
 from crossfade.model.report import Difference, Finding, RaceShown, RaceTurn, SerialOutcome
-from crossfade.report import race_words
+from crossfade.report import race_marks, race_words
 from crossfade.report.html import html_report
 from crossfade.report.ink import Ink, display_width
 from crossfade.report.junit import junit_report
@@ -34,9 +34,9 @@ def turned(**changes: object) -> RaceShown:
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
-    outcome = doctest.testmod(race_words)
-    assert outcome.attempted >= 5
-    assert outcome.failed == 0
+    for module, examples in ((race_words, 9), (race_marks, 1)):
+        outcome = doctest.testmod(module)
+        assert (outcome.failed, outcome.attempted) == (0, examples)
 
 
 def test_two_lanes_stand_beside_each_other_with_waits_and_grants() -> None:
@@ -109,7 +109,7 @@ def test_what_was_left_stands_beside_the_serial_outcomes_with_the_values_that_di
 
 
 def test_a_value_that_lacks_something_is_marked_as_a_whole() -> None:
-    (row,) = race_words.left_behind(race_samples.backfill())
+    (row,) = race_marks.left_behind(race_samples.backfill())
     assert row == (("customers id=7: name Ada King, ", False), ("display Ada", True))
 
 
@@ -124,7 +124,7 @@ def test_only_what_no_order_gives_is_marked() -> None:
         ),
     )
     finding = msgspec.structs.replace(race_samples.lost_update(), race=race)
-    assert race_words.left_behind(finding) == ((("t id=1: a 1, b ", False), ("2", True)),)
+    assert race_marks.left_behind(finding) == ((("t id=1: a 1, b ", False), ("2", True)),)
 
 
 def test_rows_and_answers_of_other_ids_are_compared_by_what_they_hold() -> None:
@@ -149,12 +149,12 @@ def test_rows_and_answers_of_other_ids_are_compared_by_what_they_hold() -> None:
             Difference("db public.stock id=70 .left", "4"),
         ),
     )
-    assert race_words.left_behind(finding) == (
+    assert race_marks.left_behind(finding) == (
         (("stock id=70: left ", False), ("4", True)),
         (("orders id=7001 (new): count ", False), ("2", True)),
     )
-    assert race_words.serial_rows(finding, serial)[2] == (("orders id=5002 (new): count 1", False),)
-    marks = [[text for text, sign in pieces if sign] for _, pieces in race_words.answers_given(finding, serial)]
+    assert race_marks.serial_rows(finding, serial)[2] == (("orders id=5002 (new): count 1", False),)
+    marks = [[text for text, sign in pieces if sign] for _, pieces in race_marks.answers_given(finding, serial)]
     assert marks == [[], ["3"]]
 
 
@@ -164,7 +164,7 @@ def test_a_call_left_out_of_an_order_has_no_answer_there() -> None:
     race = turned(serial=(alone,))
     assert race_words.order_text(race, alone) == "canary only"
     finding = msgspec.structs.replace(race_samples.lost_update(), race=race)
-    assert [lane for lane, _ in race_words.answers_given(finding, alone)] == [1]
+    assert [lane for lane, _ in race_marks.answers_given(finding, alone)] == [1]
 
 
 @pytest.mark.parametrize(

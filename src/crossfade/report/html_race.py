@@ -9,10 +9,9 @@ from crossfade.model.report import Exercised, Finding, RaceShown, RaceTurn
 from crossfade.report.html_text import escaped, escaped_line, folded, prose, side_class, table
 from crossfade.report.ink import Ink
 from crossfade.report.lanes import lane_lines
+from crossfade.report.race_marks import Marked, answers_given, left_behind, nothing_left, plain, serial_rows
 from crossfade.report.race_words import (
-    Marked,
     Moment,
-    answers_given,
     controls,
     ended_at_once,
     found_text,
@@ -20,15 +19,11 @@ from crossfade.report.race_words import (
     kind_meaning,
     kind_name,
     lane_names,
-    left_behind,
     moments,
-    nothing_left,
     order_text,
     place_text,
-    plain,
     races_line,
     result_text,
-    serial_rows,
     statement_text,
     stays_waiting,
     stores_matter,

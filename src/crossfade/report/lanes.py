@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from crossfade.model.report import Finding, RaceShown, RaceTurn
 from crossfade.report.ink import Ink, Piece, display_width, fitted, padded
+from crossfade.report.race_marks import Marked, answers_given, left_behind, nothing_left, plain, serial_rows
 from crossfade.report.race_words import (
-    Marked,
     Moment,
-    answers_given,
     controls_text,
     ended_at_once,
     found_text,
@@ -19,14 +18,10 @@ from crossfade.report.race_words import (
     kind_meaning,
     kind_name,
     lane_names,
-    left_behind,
     moments,
-    nothing_left,
     order_text,
     place_text,
-    plain,
     result_text,
-    serial_rows,
     statement_text,
     stores_matter,
     wait_text,

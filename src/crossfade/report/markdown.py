@@ -18,9 +18,8 @@ from crossfade.model.report import (
     ScenarioExercised,
     Verdict,
 )
+from crossfade.report.race_marks import Marked, answers_given, left_behind, nothing_left, plain, serial_rows
 from crossfade.report.race_words import (
-    Marked,
-    answers_given,
     bound_text,
     controls_text,
     ended_at_once,
@@ -29,16 +28,12 @@ from crossfade.report.race_words import (
     kind_meaning,
     kind_name,
     lane_names,
-    left_behind,
     moments,
-    nothing_left,
     order_text,
     pair_text,
     place_text,
-    plain,
     races_line,
     result_text,
-    serial_rows,
     statement_text,
     stores_matter,
     wait_text,
