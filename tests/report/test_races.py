@@ -316,6 +316,7 @@ def test_the_pull_request_has_the_lanes_as_a_table_and_the_pairs_with_their_guar
         "| 3 |  | `UPDATE accounts SET balance = 50, version = 8 WHERE id = 1 AND version = 7`<br>⏸ waits for stable |"
         in text
     )
+    assert "left behind. Found at schedule 2 of 15, one preemption; fails 3 of 3 replays." in text
     assert "| 5 | `COMMIT` | ⏸ |\n|  |  | ▶ goes on after turn 5<br>→ UPDATE 1 |" in text
     assert "| **the race** | accounts id=1: balance **50**, version 8 |" in text
     assert "On one side alone: stable with stable: clean, 6 schedules;" in text

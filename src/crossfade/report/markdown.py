@@ -188,9 +188,9 @@ def _witness_table(report: Report, finding: Finding) -> list[str]:
 def _race_tables(finding: Finding, race: RaceShown, brief: bool) -> list[str]:
     """The lanes as a table, a row per turn, then what the race left beside the serial outcomes."""
     meaning = kind_meaning(race)
-    said = (
-        f"**{_escaped(kind_name(race))}**{': ' + _escaped(meaning) if meaning else ''}. {_escaped(found_text(race))}."
-    )
+    found = found_text(race)
+    said = f"**{_escaped(kind_name(race))}**{': ' + _escaped(meaning) if meaning else ''}."
+    said += f" {_escaped(found[:1].upper() + found[1:])}."
     lines = [said, ""]
     if race.pure:
         lines += [f"On one side alone: {_escaped(one_line(controls_text(race), 400))}.", ""]
