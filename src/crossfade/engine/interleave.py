@@ -8,6 +8,10 @@ conflicts (dynamic partial order reduction, Flanagan, Godefroid 2005), and at th
 it belongs to, because the same order may cost one preemption less there (Coons, Musuvathi, McKinley 2013). So the
 outcomes at a bound are those of all its schedules; `tests/engine/test_interleave.py` compares with the plain search.
 
+Many of the schedules that remain differ only in the order of turns that commute. What a turn does follows from its past:
+its actor's turns before it, those it conflicts with, and theirs (an *event*, as in unfoldings: McMillan 1993). So a run
+is put together beforehand from events of other runs as far as these reach; one that holds nothing new is not made.
+
 `RandomPolicy` is for the budget that is left: a bug that needs d orderings is met with probability at least
 1 / (n * k**(d-1)), n actors, k turns (Burckhardt et al. 2010).
 """
@@ -40,14 +44,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 Trace = tuple[Step, ...]
-Parts = list[tuple[int, int]]  # who touched what with one turn: actor, number of the access
-State = tuple[tuple[int, int], ...]  # actor, its last event
+Parts = tuple[tuple[int, int], ...]  # who touched what with one turn: actor, number of the access
+_Key = tuple[int, str, Parts, bool]  # actor, label, parts, whether it waits
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """`bound`: all schedules with at most so many preemptions are covered (-1: not even those without). `complete`: the
-    bound asked for was reached, False when `most` ended it. `pruned`: alternatives within that bound left out because
-    the turns commute. `diverged`: runs that could not follow their prefix, so that what lies behind it was not seen."""
+    """`schedules`: runs asked for. `bound`: all schedules with at most so many preemptions are covered (-1: not even those
+    without). `complete`: the bound asked for was reached, False when `most` or the caller ended it. `pruned`:
+    alternatives within the bound left out because they only reorder turns that commute. `diverged`: runs that could not
+    follow their prefix, so that what lies behind it was not seen."""
 
     schedules: int
     bound: int
@@ -56,14 +61,18 @@ class Coverage(msgspec.Struct, frozen=True):
     diverged: int
 
 
-def schedules(bound: int, most: int, usual: Sequence[int] = ()) -> Generator[tuple[int, ...], Trace, Coverage]:
-    """Yields prefixes to run with `Policy(prefix, usual)`, at most `most`, and is sent the trace that was granted. No
-    schedule is asked for twice. Afterwards the generator returns what was covered."""
+def schedules(bound: int, most: int, usual: Sequence[int] = ()) -> Generator[tuple[int, ...], Trace | None, Coverage]:
+    """Yields prefixes to run with `Policy(prefix, usual)`, at most `most`, and is sent the trace that was granted, or None
+    when time is up. No schedule is asked for twice. Afterwards the generator returns what was covered.
+
+    `usual` must be the same here and in every policy, else what one takes for spinning is a preemption for the other."""
     search = _Search(usual)
     prefix: tuple[int, ...] = ()
     asked = diverged = level = 0
     while asked < most:
         trace = yield prefix
+        if trace is None:
+            break
         asked += 1
         diverged += tuple(step.actor for step in trace[: len(prefix)]) != prefix
         search.learn(trace)
@@ -192,19 +201,37 @@ class _Course:
         return actor != self.last and self.last in ready and not self.spinning
 
 
+class _Turn(msgspec.Struct, frozen=True):
+    """A step, seen from its run: `parts` is who touched what with it (its own actor first, then those it let go on),
+    `waits` that it had to wait for a lock."""
+
+    step: Step
+    parts: Parts
+    waits: bool
+
+
+class _Event:
+    """A turn together with all that had to come before it: the same event in two runs did the same. `ready`: who of those
+    that took part had another turn waiting afterwards."""
+
+    __slots__ = ("actor", "parts", "ready", "turn")
+
+    def __init__(self, turn: _Turn, ready: frozenset[int]) -> None:
+        self.actor = turn.step.actor
+        self.parts = turn.parts
+        self.turn = turn
+        self.ready = ready
+
+
 class _Node:
-    """A decision: the turns granted before it led here, `step` last. `event` numbers that turn together with all that had
-    to come before it, `state` holds the last event of each actor: equal states were reached by the same turns, but for
-    the order of those that commute. `spent`: preemptions so far; `stays`: choosing anybody but this actor is one more.
+    """A decision, after `event`. `spent`: preemptions so far; `stays`: choosing anybody but this actor is one more.
     `tried`: the choices that were run or wait to be."""
 
-    __slots__ = ("children", "choices", "event", "parent", "spent", "state", "stays", "step", "tried")
+    __slots__ = ("children", "choices", "event", "parent", "spent", "stays", "tried")
 
-    def __init__(self, parent: _Node | None, step: Step | None, event: int, state: State, spent: int) -> None:
+    def __init__(self, parent: _Node | None, event: _Event | None, spent: int) -> None:
         self.parent = parent
-        self.step = step
         self.event = event
-        self.state = state
         self.spent = spent
         self.stays: int | None = None
         self.choices: tuple[int, ...] = ()
@@ -214,13 +241,19 @@ class _Node:
     def cost(self, actor: int) -> int:
         return self.spent + (self.stays is not None and actor != self.stays)
 
-    def trace(self) -> list[Step]:
-        steps: list[Step] = []
+    def follows(self, turn: _Turn) -> bool:
+        return self.event is not None and (self.event.turn.step.label, self.event.parts) == (
+            turn.step.label,
+            turn.parts,
+        )
+
+    def events(self) -> list[_Event]:
+        events: list[_Event] = []
         node: _Node | None = self
-        while node is not None and node.step is not None:
-            steps.append(node.step)
+        while node is not None and node.event is not None:
+            events.append(node.event)
             node = node.parent
-        return steps[::-1]
+        return events[::-1]
 
 
 class _Search:
@@ -228,14 +261,12 @@ class _Search:
 
     def __init__(self, usual: Sequence[int]) -> None:
         self._usual = usual
-        self._root = _Node(None, None, -1, (), 0)
+        self._root = _Node(None, None, 0)
         self._nodes: list[_Node] = []  # those with choices
         self._waiting: dict[int, list[tuple[_Node, int]]] = {}
         self._spared: list[int] = []  # the cost of each alternative whose run was foreseen
         self._conflicts = _Conflicts()
-        self._events: dict[tuple[int, str, frozenset[int]], int] = {}
-        self._moves: dict[State, dict[int, _Node]] = {}
-        self._ends: set[State] = set()
+        self._past = _Past(self._conflicts)
 
     def next(self, level: int) -> tuple[int, ...] | None:
         """A prefix to run, of at most `level` preemptions. A run that is known but for the order of turns that commute is
@@ -244,9 +275,9 @@ class _Search:
             node, actor = self._waiting[cost].pop()
             foreseen = self._foreseen(node, actor)
             if foreseen is None:
-                return (*(step.actor for step in node.trace()), actor)
+                return (*(event.actor for event in node.events()), actor)
             self._spared.append(cost)
-            self.learn(foreseen)
+            self._learn(foreseen)
         return None
 
     def pruned(self, bound: int) -> int:
@@ -254,31 +285,37 @@ class _Search:
         return sum(cost <= bound for cost in (*untried, *self._spared))
 
     def learn(self, trace: Trace) -> None:
+        executed = zip(trace, *_executed(trace), strict=True)
+        self._learn([_Turn(step, self._conflicts.parts(touched), waits) for step, touched, waits in executed])
+
+    def _learn(self, turns: Sequence[_Turn]) -> None:
         """Adds the decisions of this run, and every alternative its conflicts call for: before a turn with which a later
         one conflicts, the actor of that one; the same where the row of turns it belongs to begins."""
-        parts = [[(who, self._conflicts.number(access)) for who, access in step] for step in _executed(trace)]
         course = _Course(self._usual)
         nodes = [self._root]  # the decision before each turn
+        events: list[_Event] = []
         starts: list[int] = []  # the turn with which the row of each begins
         familiar = True
-        for later, step in enumerate(trace):
-            node = nodes[later]
-            starts.append(starts[-1] if step.actor == course.last else later)
+        for later, turn in enumerate(turns):
+            step, node = turn.step, nodes[later]
             self._decided(node, step, course)
-            familiar = familiar and step.actor in node.children and node.children[step.actor].step == step
-            if not familiar:
-                causes = {event for actor, event in node.state if any(actor == who for who, _ in parts[later])}
-                for earlier in range(later):
-                    if self._conflicts.among(parts[earlier], parts[later]):
-                        causes.add(nodes[earlier + 1].event)
-                        if trace[earlier].actor != step.actor:
-                            self._want(nodes[earlier], step.actor)
-                            self._want(nodes[starts[earlier]], step.actor)
-                if step.actor not in node.children:
-                    self._add(node, step, frozenset(causes), parts[later])
+            starts.append(starts[-1] if step.actor == course.last else later)
             course.take(step.actor, step.label)
-            nodes.append(node.children[step.actor])
-        self._ends.add(nodes[-1].state)
+            following = node.children.get(step.actor)
+            familiar = familiar and following is not None and following.follows(turn)
+            if following is None or not familiar:
+                met = self._conflicts.met(events, turn.parts)
+                for earlier in met:
+                    if events[earlier].actor != step.actor:
+                        self._want(nodes[earlier], step.actor)
+                        self._want(nodes[starts[earlier]], step.actor)
+                ready = turns[later + 1].step.ready if later + 1 < len(turns) else ()
+                event = self._past.event(events, met, turn, ready)
+                following = node.children.setdefault(step.actor, _Node(node, event, node.cost(step.actor)))
+                events.append(event)
+            elif following.event is not None:
+                events.append(following.event)
+            nodes.append(following)
 
     def _decided(self, node: _Node, step: Step, course: _Course) -> None:
         if not node.choices:
@@ -287,13 +324,6 @@ class _Search:
             self._nodes.append(node)
         node.tried.add(step.actor)
 
-    def _add(self, node: _Node, step: Step, causes: frozenset[int], parts: Parts) -> None:
-        event = self._events.setdefault((step.actor, step.label, causes), len(self._events))
-        state = tuple(sorted((dict(node.state) | {actor: event for actor, _ in parts}).items()))
-        following = _Node(node, step, event, state, node.cost(step.actor))
-        node.children[step.actor] = following
-        self._moves.setdefault(node.state, {}).setdefault(step.actor, following)
-
     def _want(self, node: _Node, actor: int) -> None:
         """The actor, or where it cannot go all that can: one of them may be what it waits for."""
         for choice in (actor,) if actor in node.choices else node.choices:
@@ -301,45 +331,87 @@ class _Search:
                 node.tried.add(choice)
                 self._waiting.setdefault(node.cost(choice), []).append((node, choice))
 
-    def _foreseen(self, node: _Node, actor: int) -> Trace | None:
-        """The run that takes this choice and then goes on as `Policy` does, put together from turns that were granted in
-        the same states in other runs; None where one is missing."""
-        trace = node.trace()
+    def _foreseen(self, node: _Node, actor: int) -> list[_Turn] | None:
+        """The run that makes this choice and then goes on as `Policy` does, put together from events of other runs; None
+        where it comes to one that is new."""
         course = _Course(self._usual)
-        for step in trace:
-            course.take(step.actor, step.label)
-        state = node.state
+        known = node.events()
+        events: list[_Event] = []
+        turns: list[_Turn] = []
+        ready = frozenset(self._root.choices)
         while True:
-            following = self._moves.get(state, {}).get(actor)
-            if following is None or following.step is None:
+            event = known[len(events)] if len(events) < len(known) else self._past.next(events, actor)
+            if event is None or event.actor not in ready:
                 return None
-            trace.append(following.step)
-            course.take(actor, following.step.label)
-            state = following.state
-            if state in self._ends:
-                return tuple(trace)
-            ready = next(other.step.ready for other in self._moves[state].values() if other.step is not None)
-            actor = course.onward(ready)
+            step = msgspec.structs.replace(event.turn.step, ready=tuple(sorted(ready)))
+            turns.append(msgspec.structs.replace(event.turn, step=step))
+            events.append(event)
+            course.take(event.actor, step.label)
+            ready = ready - {who for who, _ in event.parts} | event.ready
+            if len(events) > len(known):
+                if not ready:
+                    return turns
+                actor = course.onward(ready)
 
 
-def _executed(trace: Trace) -> list[list[tuple[int, Access]]]:
-    """Who touched what with each turn granted: its own actor, and those whose waiting turn it let go on. Such a turn asks
-    for its lock where it is granted, and reads and writes only when it has got it."""
-    parts: list[list[tuple[int, Access]]] = [[(step.actor, step.access)] for step in trace]
+class _Past:
+    """The events of all runs, each once."""
+
+    def __init__(self, conflicts: _Conflicts) -> None:
+        self._conflicts = conflicts
+        self._events: dict[tuple[_Key, frozenset[_Event]], _Event] = {}
+        self._after: dict[tuple[int, _Event | None], dict[_Key, None]] = {}  # an actor's turns after an event
+
+    def event(self, before: list[_Event], met: list[int], turn: _Turn, ready: Iterable[int]) -> _Event:
+        """The event of this turn after those. `met`: those it conflicts with; `ready`: who has a turn waiting then."""
+        last = _last(before)
+        key = (turn.step.actor, turn.step.label, turn.parts, turn.waits)
+        going_on = frozenset(ready) & {who for who, _ in turn.parts}
+        self._after.setdefault((turn.step.actor, last.get(turn.step.actor)), {})[key] = None
+        return self._events.setdefault((key, _causes(before, met, last, key)), _Event(turn, going_on))
+
+    def next(self, before: list[_Event], actor: int) -> _Event | None:
+        """What the actor's next turn does, if it is known."""
+        last = _last(before)
+        for key in self._after.get((actor, last.get(actor)), ()):
+            met = self._conflicts.met(before, key[2])
+            event = self._events.get((key, _causes(before, met, last, key)))
+            if event is not None:
+                return event
+        return None
+
+
+def _last(events: list[_Event]) -> dict[int, _Event]:
+    return {who: event for event in events for who, _ in event.parts}
+
+
+def _causes(before: list[_Event], met: list[int], last: dict[int, _Event], key: _Key) -> frozenset[_Event]:
+    """What had to come before: the turns it conflicts with, the ones its actors took before, and for a turn that waits
+    the others that do: whether waiting closes a circle depends on them."""
+    _, _, parts, waits = key
+    waiting = [event for who, event in last.items() if event.turn.waits and event.actor == who] if waits else []
+    return frozenset([*(before[number] for number in met), *(last[who] for who, _ in parts if who in last), *waiting])
+
+
+def _executed(trace: Trace) -> tuple[list[list[tuple[int, Access]]], list[bool]]:
+    """Who touched what with each turn granted, and whether it had to wait. With a turn touch its own actor, and those whose
+    waiting turn it let go on: such a turn asks for its lock where it is granted, and reads and writes where it gets it."""
+    parts = [[(step.actor, step.access)] for step in trace]
+    waits = [False for _ in trace]
     last = {step.actor: number for number, step in enumerate(trace)}
     held: dict[int, Access] = {}
-    for number, step in enumerate(trace[:-1]):
+    for number, (step, following) in enumerate(pairwise(trace)):
         held[step.actor] = step.access
-        following = trace[number + 1]
         for actor in list(held):
             if actor not in following.ready and (last[actor] > number or actor in following.blocked):
                 continue
             access = held.pop(actor)
             if actor != step.actor:
                 parts[number].append((actor, access))
+        waits[number] = step.actor in held
     if trace:
         parts[-1].extend((actor, access) for actor, access in held.items() if actor != trace[-1].actor)
-    return parts
+    return parts, waits
 
 
 class _Conflicts:
@@ -348,21 +420,29 @@ class _Conflicts:
     def __init__(self) -> None:
         self._numbers: dict[Access, int] = {}
         self._accesses: list[Access] = []
-        self._known: dict[tuple[int, int], bool] = {}
+        self._known: dict[tuple[Parts, Parts], bool] = {}
 
-    def number(self, access: Access) -> int:
+    def parts(self, touched: Iterable[tuple[int, Access]]) -> Parts:
+        return tuple((actor, self._number(access)) for actor, access in touched)
+
+    def met(self, events: Sequence[_Event], parts: Parts) -> list[int]:
+        """Which of these events something in `parts` conflicts with."""
+        return [number for number, event in enumerate(events) if self._conflict(event.parts, parts)]
+
+    def _number(self, access: Access) -> int:
         number = self._numbers.setdefault(access, len(self._accesses))
         if number == len(self._accesses):
             self._accesses.append(access)
         return number
 
-    def among(self, some: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
-        return any(one != other and self._meet(a, b) for one, a in some for other, b in others)
-
-    def _meet(self, one: int, other: int) -> bool:
-        pair = (one, other)
+    def _conflict(self, some: Parts, others: Parts) -> bool:
+        pair = (some, others)
         if pair not in self._known:
-            self._known[pair] = conflict(self._accesses[one], self._accesses[other])
+            self._known[pair] = any(
+                one != other and conflict(self._accesses[a], self._accesses[b])
+                for one, a in some
+                for other, b in others
+            )
         return self._known[pair]
 
 

@@ -166,6 +166,7 @@ class Oracle:
             found = [
                 gap
                 for one, other, order in pairs
+                if not equal(one, other, order, blur, self._fixed, True)
                 for gap in gaps(one, other, order, blur, self._fixed, True)
                 if not _is_answer_itself(gap.place)
             ]
@@ -211,7 +212,7 @@ class Oracle:
             values = {}
             for other in orders:
                 there = {entry.path: entry for entry in reversed(compared[other])}.get(gap.path)
-                if gap.place[0].startswith("answer ") and int(gap.place[0][7:]) not in other:
+                if any(gap.place[0] == f"answer {actor}" for actor in range(self._count) if actor not in other):
                     continue
                 values[other] = gap.seen if there is None else there.there
             path = self._titled(gap.path)

@@ -42,8 +42,9 @@ def gaps(
     mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str], strict: bool
 ) -> list[Gap]:
     """Where `mine` differs from `theirs`, at the closest pairing found; empty when they are equal. Only the answers of
-    `actors` are compared. `fixed`: ids that keep their names. `strict`: a list whose items stand in another order differs
-    even when they carry ids or clocks (their order is then that of drawing ids, which no serial order promises)."""
+    `actors` are compared. `fixed`: ids that keep their names. `strict`: a list in an answer differs when its
+    items stand in another order, even when they carry ids or clocks (such a list mostly stands in the order in which ids
+    were drawn, which need not be that of effects)."""
     actors = tuple(actors)
     best: list[Gap] = []
     for attempt, matching in enumerate(_attempts(mine, theirs, blur, fixed, strict)):
@@ -56,10 +57,12 @@ def gaps(
     return best
 
 
-def equal(mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str]) -> bool:
+def equal(
+    mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str], strict: bool = False
+) -> bool:
     """Whether a renaming makes them equal; quicker than `gaps`, and tries more pairings."""
     actors = tuple(actors)
-    for matching in _attempts(mine, theirs, blur, fixed, False):
+    for matching in _attempts(mine, theirs, blur, fixed, strict):
         try:
             matching.run(actors, _Probe())
         except _Differs:
@@ -282,7 +285,9 @@ class _Matching:
         found.extend(inside)
 
     def _numbered(self, place: str, pattern: str, items: list[Any]) -> bool:
-        """Do all items carry something drawn by the run: an id, or a clock?"""
+        """Is it a list in an answer whose items all carry something drawn by the run, an id or a clock?"""
+        if not place.startswith(("answer ", "read ")):
+            return False
         drawn = any(where == place and path.startswith(f"{pattern}[]") for where, path in self._blur.varying)
         return drawn or all(
             any(True for _ in named(item, self._mine.ids)) or any(self._like.is_clock(leaf) for _, leaf in leaves(item))
@@ -329,7 +334,8 @@ class _Matching:
                 else:
                     rest.append(one)
             if waiting and len(waiting) == before:
-                one = waiting.pop(0)
+                one = min(waiting, key=lambda one: sum(fitting(one, other) for other in free))  # the fewest wrong turns
+                waiting.remove(one)
                 some = partners(one, 0)
                 other = some[self._choose(len(some))]
                 compare(one, other, [])

@@ -87,7 +87,7 @@ def _read(text: str) -> Meaning:
         return Meaning("local", forgets=next((one.forgets for one, _ in ones if one.forgets), ""))
     for sort in ("begin", "commit", "rollback"):
         if sorts <= {"local", sort} and sort in sorts:
-            return Meaning(sort, ends=any(one.ends for one, _ in ones))  # type: ignore[arg-type]
+            return Meaning(sort, ends=any(one.ends for one, _ in ones))
     return Meaning("statement", ends=ones[-1][0].ends)
 
 
