@@ -141,6 +141,27 @@ class Oracle:
         differences = self._told([*_errors(outcome, order), *compared[order]], order, compared)
         return Judgement(kind, order, away, differences, limits)
 
+    def leaves_as(self, outcome: Outcome, alone: Oracle) -> bool:
+        """Whether what a run left, and what was read afterwards, is what one version for all calls leaves in some order
+        (the references of `alone`), while the calls were answered as in that order there or here.
+
+        Then nobody can tell that anything was lost: where an older version drops a field it does not know, a race may
+        keep it, as the newer version alone would."""
+        seen = scene(outcome, self._ignored)
+        return any(
+            alone._matches(seen, order, False)
+            and (self._matches(seen, order, True) or alone._matches(seen, order, True))
+            for order in alone._full
+        )
+
+    def _matches(self, seen: Scene, order: tuple[int, ...], answers: bool) -> bool:
+        """Only the answers, or only what was read and left."""
+        actors, look = (order, _answers_only) if answers else ((), _itself)
+        return any(
+            equal(look(seen), look(reference), actors, self._blur, self._fixed)
+            for reference in self._scenes.get(order, ())
+        )
+
     def state_texts(self, outcome: Outcome, race: Outcome | None = None) -> tuple[str, ...]:
         """The rows and keys of `outcome` in which `race` (itself, if not given) or any two serial orders of all calls
         differ, one short line each: "accounts id=1: balance 70". Those it left as they were are said to be so."""
@@ -254,6 +275,14 @@ class Oracle:
         if self._names.count(name) > 1:
             name = f"{name} ({int(number) + 1})"
         return f"answer of {name} {tail}".strip()
+
+
+def _answers_only(seen: Scene) -> Scene:
+    return msgspec.structs.replace(seen, reads=(), kept={}, entries=())
+
+
+def _itself(seen: Scene) -> Scene:
+    return seen
 
 
 def _explained(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> str | None:

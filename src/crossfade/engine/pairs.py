@@ -2,12 +2,14 @@
 
 A step meets another when one writes (or locks) what the other touches, seen while each scenario ran alone. A step is tried
 with itself as well: the same request twice. Calls of two scenarios are tried where both write the same row that was
-there before, or the same key. Of pairs that would show the same thing (same operations, same relations) the first counts.
+there before, or the same key. Of pairs that would show the same thing (same operations with the same fields, same
+relations) the first counts; the others, which differ in the values they send, come last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -68,25 +70,27 @@ def declared_pairs(contract: Contract) -> list[Pair]:
 
 def candidate_pairs(contract: Contract, profiles: Profiles) -> list[Pair]:
     """Pairs worth trying, the most telling first: two writes of the same thing, then a write and a reader that does more
-    than one thing."""
-    ranked: list[tuple[int, int, Pair, object]] = []
+    than one thing. No two send the same."""
+    ranked: list[tuple[int, Pair]] = []
     for scenario in contract.scenarios:
         for last, second in enumerate(scenario.steps):
             for index in range(last + 1):
-                first = scenario.steps[index]
-                rank = _rank(profiles, scenario, first, second)
-                pair = _pair(contract, scenario, index, last) if rank is not None else None
-                if pair is not None and rank is not None:
-                    ranked.append((rank, len(ranked), pair, _look(profiles, pair, first, second)))
-    for pair, look in _across(contract, profiles):
-        ranked.append((3, len(ranked), pair, look))
-    seen: set[object] = set()
+                rank = _rank(profiles, scenario, scenario.steps[index], second)
+                if rank is not None:
+                    ranked.append((rank, _pair(contract, scenario, index, last)))
+    ranked += [(3, pair) for pair in _across(contract, profiles)]
     chosen: list[Pair] = []
-    for _, _, pair, look in sorted(ranked, key=lambda item: item[:2]):
-        if look not in seen:
-            seen.add(look)
-            chosen.append(pair)
-    return chosen
+    repeated: list[Pair] = []
+    looks: set[object] = set()
+    contents: set[object] = set()
+    for _, pair in sorted(ranked, key=lambda item: item[0]):
+        look = _look(contract, profiles, pair)
+        content = (look, tuple(_content(_step(contract, name)) for name in pair.calls))
+        if content not in contents:
+            (repeated if look in looks else chosen).append(pair)
+        looks.add(look)
+        contents.add(content)
+    return chosen + repeated
 
 
 def migration_pairs(contract: Contract, stage: int, profiles: Profiles) -> list[Pair]:
@@ -128,14 +132,38 @@ def _rank(profiles: Profiles, scenario: Scenario, first: Step, second: Step) -> 
     return None
 
 
-def _look(profiles: Profiles, pair: Pair, first: Step, second: Step) -> object:
-    touched = tuple(
-        (profile.reads, profile.writes) for profile in (profiles.get(name, StepProfile()) for name in pair.calls)
-    )
-    return (first.service, first.operation, second.service, second.operation, touched, len(pair.setup) > 0)
+def _look(contract: Contract, profiles: Profiles, pair: Pair) -> object:
+    """What two pairs have in common that would show the same thing."""
+    parts = []
+    for name in pair.calls:
+        step, profile = _step(contract, name), profiles.get(name, StepProfile())
+        fields = frozenset(_fields(step.json)) | frozenset(step.form or ())
+        parts.append((step.service, step.operation, fields, profile.reads, profile.writes))
+    return (*parts, len(pair.setup) > 0, pair.calls[0] == pair.calls[1])
 
 
-def _pair(contract: Contract, scenario: Scenario, index: int, last: int) -> Pair | None:
+def _content(step: Step) -> object:
+    return (step.path, repr(step.json), repr(step.form), step.body, repr(sorted(step.headers.items())))
+
+
+def _fields(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _fields(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _fields(inner, f"{path}[]")
+    else:
+        yield path
+
+
+def _step(contract: Contract, name: StepName) -> Step:
+    step = contract.step(name)
+    assert step is not None
+    return step
+
+
+def _pair(contract: Contract, scenario: Scenario, index: int, last: int) -> Pair:
     """Steps `index` and `last` of a scenario at the same time. What lies between them is done before where the second
     needs it; where it needs the first itself, everything is done before, and the first once more."""
     steps = scenario.steps
@@ -150,8 +178,8 @@ def _pair(contract: Contract, scenario: Scenario, index: int, last: int) -> Pair
     return Pair(name, setup, calls, _reads(contract, [scenario], setup, calls))
 
 
-def _across(contract: Contract, profiles: Profiles) -> list[tuple[Pair, object]]:
-    found: list[tuple[Pair, object]] = []
+def _across(contract: Contract, profiles: Profiles) -> list[Pair]:
+    found: list[Pair] = []
     names = [StepName(s.name, step.name) for s in contract.scenarios for step in s.steps]
     for number, one in enumerate(names):
         for other in names[number + 1 :]:
@@ -162,12 +190,8 @@ def _across(contract: Contract, profiles: Profiles) -> list[tuple[Pair, object]]
                 continue
             setup = (*_steps_before(contract, one), *_steps_before(contract, other))
             scenarios = [s for s in contract.scenarios if s.name in (one.scenario, other.scenario)]
-            pair = Pair(
-                f"{one.step} with {other.step}", setup, (one, other), _reads(contract, scenarios, setup, (one, other))
-            )
-            first, second = contract.step(one), contract.step(other)
-            assert first is not None and second is not None
-            found.append((pair, _look(profiles, pair, first, second)))
+            reads = _reads(contract, scenarios, setup, (one, other))
+            found.append(Pair(f"{one.step} with {other.step}", setup, (one, other), reads))
     return found
 
 

@@ -131,15 +131,16 @@ class Arena:
 
     # --- one trial -------------------------------------------------------------------------------------------------
 
-    async def trial(self, pair: Pair, sides: Sequence[Side], play: Play) -> Trial:
-        """Setup, the two calls as `play` has them, reads, what changed; then the base again. Raises SetupFailed."""
+    async def trial(self, pair: Pair, sides: Sequence[Side], play: Play, like: Sequence[Side] | None = None) -> Trial:
+        """Setup, the two calls as `play` has them, reads, what changed; then the base again. `like`: setup and reads as
+        for these sides. Raises SetupFailed."""
         self.trials += 1
         contract = self._ground.contract
         watcher = Watcher(self.gate, self.background)
         saved = Variables()
         texts: list[str] = []
         try:
-            first = sides[0]
+            first = (like or sides)[0]
             for name in pair.setup:
                 step = cast(Step, contract.step(name))
                 seen, text = await self._call(step, self._side(step, first), 0, saved.of(name))
@@ -157,7 +158,7 @@ class Arena:
             )
             if self.late or directed.late or self.hidden or after.under_way > 0:
                 await after.quiet(self._pause)
-            reads = await self._reads(pair, sides, saved)
+            reads = await self._reads(pair, like or sides, saved)
             if self.late:
                 await after.quiet(self._pause)
         finally:

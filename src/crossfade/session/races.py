@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from crossfade.engine.interleave import Coverage, Policy, RandomPolicy, Step, Trace, schedules
-from crossfade.engine.oracle import Judgement, Oracle, Reference
+from crossfade.engine.oracle import SERIAL, Judgement, Oracle, Reference
 from crossfade.engine.pairs import (
     SAFE_METHODS,
     Pair,
@@ -353,6 +353,7 @@ class _Attempt:
         self._accesses: dict[tuple[int, str, str], Access] = {}
         self._usual: tuple[int, ...] = ()
         self._oracle: Oracle | None = None
+        self._pure: list[Oracle] | None = None
 
     async def whole(self) -> Tried:
         for order in ORDERS:
@@ -402,7 +403,7 @@ class _Attempt:
         while done < wanted and time.monotonic() < self._deadline:
             trial = await self._trial(at_once(OFFSETS[done % len(OFFSETS)]))
             done += 1
-            judgement = self.oracle.judge(trial.outcome)
+            judgement = await self.judged(trial)
             if judgement.kind != "serial":
                 bad += 1
                 failures.append(Failure(judgement, trial, (), done))
@@ -420,45 +421,68 @@ class _Attempt:
     # --- schedules -------------------------------------------------------------------------------------------------
 
     async def _explore(self, failures: list[Failure]) -> tuple[int, Coverage | None]:
+        """Bounded search, then a random tail. Ends with the first outcome that loses something."""
         await self.profile()
-        search = schedules(self._options.bound, MOST_SCHEDULES)
-        prefix = next(search)
-        count = 0
+        trace = await self._schedule((), failures, 1)  # one call after the other: what each usually takes
+        self._usual = tuple(sum(step.actor == number for step in trace) for number in range(2))
+        search = schedules(self._options.bound, MOST_SCHEDULES, self._usual)
+        next(search)  # asks for just that run
+        count = 1
         try:
             while True:
-                if time.monotonic() > self._deadline:
-                    search.close()
-                    return count, Coverage(count, -1, False, 0, 0)
-                trace = await self._schedule(Policy(prefix, self._usual), failures, count + 1)
-                count += 1
-                self._usual = self._usual or tuple(sum(s.actor == n for s in trace) for n in range(2))
-                if any(failure.judgement.kind in CORRUPTS for failure in failures) or len(failures) >= 6:
-                    return count, Coverage(count, -1, False, 0, 0)
                 prefix = search.send(trace)
+                if time.monotonic() > self._deadline or _enough(failures):
+                    search.send(None)
+                trace = await self._schedule(prefix, failures, count + 1)
+                count += 1
         except StopIteration as found:
             coverage: Coverage = found.value
-        if len({step.actor for step in trace}) > 1 and not failures:
-            for number in range(TAIL):
-                if time.monotonic() > self._deadline:
-                    break
-                policy = RandomPolicy(self._options.seed * 1000 + number, 2, max(len(trace), 2))
-                await self._schedule(policy, failures, count + 1)
-                count += 1
+        if not failures and len({step.actor for step in trace}) > 1:
+            count += await self._tail(failures, count, len(trace))
         return count, coverage
 
-    async def _schedule(self, policy: Policy | RandomPolicy, failures: list[Failure], number: int) -> Trace:
+    async def _tail(self, failures: list[Failure], count: int, turns: int) -> int:
+        for number in range(TAIL):
+            if time.monotonic() > self._deadline:
+                return number
+            policy = RandomPolicy(self._options.seed * 1000 + number, 2, max(turns, 2), usual=self._usual)
+            await self._run(policy, failures, count + number + 1)
+        return TAIL
+
+    async def _schedule(self, prefix: tuple[int, ...], failures: list[Failure], number: int) -> Trace:
+        return await self._run(Policy(prefix, self._usual), failures, number)
+
+    async def _run(self, policy: Policy | RandomPolicy, failures: list[Failure], number: int) -> Trace:
         trial = await self._trial(by_schedule(_chooser(policy)))
-        judgement = self.judged(trial)
+        judgement = await self.judged(trial)
         decisions = tuple(granted.actor for granted in trial.granted)
         if judgement.kind != "serial":
             failures.append(Failure(judgement, trial, decisions, number))
         return self._trace(trial)
 
-    def judged(self, trial: Trial) -> Judgement:
+    async def judged(self, trial: Trial) -> Judgement:
         judgement = self.oracle.judge(trial.outcome)
-        if trial.stuck and judgement.kind != "serial":
+        if judgement.serial:
+            return judgement
+        if trial.stuck:
             return msgspec.structs.replace(judgement, kind="stuck")
+        if judgement.kind in CORRUPTS and self._sides[0] is not self._sides[1]:
+            for alone in await self._alone():
+                if self.oracle.leaves_as(trial.outcome, alone):
+                    return Judgement(SERIAL, judgement.order, judgement.refused, limits=judgement.limits)
         return judgement
+
+    async def _alone(self) -> list[Oracle]:
+        """Both calls on one side, one after the other, on the same entity."""
+        if self._pure is None:
+            self._pure = []
+            for side in Side:
+                references = []
+                for order in ORDERS[:4]:
+                    trial = await self._arena.trial(self._pair, (side, side), serially(order), self._sides)
+                    references.append(Reference(order, trial.outcome))
+                self._pure.append(Oracle(references, background=self._background))
+        return self._pure
 
     def _trace(self, trial: Trial) -> Trace:
         """The turns as the search wants them: what each touched, in this run."""
@@ -479,7 +503,8 @@ class _Attempt:
                 open_work[place] = open_work.get(place, frozenset()) | access.writes | access.locks
             else:
                 access = msgspec.structs.replace(access, publishes=access.publishes | access.writes | access.locks)
-            steps.append(Step(granted.actor, f"{turn.store} {turn.kind} {turn.text}", access, granted.ready))
+            label = f"{turn.store} {turn.kind} {turn.text}"
+            steps.append(Step(granted.actor, label, access, granted.ready, granted.blocked))
         return tuple(steps)
 
     def _access(self, number: int, turn: Turn) -> Access:
@@ -500,7 +525,7 @@ class _Attempt:
             await self.reference(order)
         still = []
         for failure in tried.failures:
-            judgement = self.judged(failure.trial)
+            judgement = await self.judged(failure.trial)
             if judgement.kind != "serial":
                 still.append(msgspec.structs.replace(failure, judgement=judgement))
         tried = msgspec.structs.replace(
@@ -519,7 +544,7 @@ class _Attempt:
     async def _again(self, failure: Failure) -> int:
         for number in range(ATTEMPTS):
             trial = await self._trial(by_schedule(_chooser(Policy(failure.decisions))))
-            if self.judged(trial).kind != failure.judgement.kind:
+            if (await self.judged(trial)).kind != failure.judgement.kind:
                 return number
         return ATTEMPTS
 
@@ -528,10 +553,14 @@ class _Attempt:
         again = 0
         for number in range(60):
             trial = await self._trial(at_once(OFFSETS[number % len(OFFSETS)]))
-            again += self.judged(trial).kind != "serial"
+            again += not (await self.judged(trial)).serial
             if again == ATTEMPTS:
                 break
         return again
+
+
+def _enough(failures: Sequence[Failure]) -> bool:
+    return len(failures) >= 6 or any(failure.judgement.kind in CORRUPTS for failure in failures)
 
 
 def _chooser(policy: Policy | RandomPolicy) -> Callable[[dict[int, Turn]], int]:
@@ -559,7 +588,7 @@ async def replay_race(
         for number in range(times):
             play = by_schedule(_chooser(Policy(decisions))) if decisions else at_once(OFFSETS[number % len(OFFSETS)])
             trial = await arena.trial(pair, sides, play)
-            kind = attempt.judged(trial).kind
+            kind = (await attempt.judged(trial)).kind
             if kind == machine["kind"] or (not decisions and kind != "serial"):
                 fails, shown = fails + 1, trial
     return fails, shown, attempt.oracle

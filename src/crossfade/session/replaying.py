@@ -66,7 +66,7 @@ async def replay_finding(contract: Contract, report: Report, finding: Finding, h
         )
     starts = frozenset(report.environment.get("starts_change_data", ()))
     line = timeline(contract, starts)
-    async with _ground(contract, hear) as ground:
+    async with opened_ground(contract, hear) as ground:
         ground.starts_change_data = set(starts)
         work = ScenarioWork(contract, line, index, descriptions_of(contract, lambda text: hear(Noted(text))))
         points = {point for point, _ in witness.routing if point >= 0}
@@ -105,7 +105,7 @@ async def replay_race_finding(
     if gone or race.machine["point"] >= len(line.points):
         what = f"the step `{gone[0]}` is not in the contract" if gone else "the ramp is not what it was"
         raise UsageError(what, hint="run the contract again")
-    async with _ground(contract, hear) as ground:
+    async with opened_ground(contract, hear) as ground:
         ground.starts_change_data = set(starts)
         hear(Started("running the two one after the other, then the schedule"))
         try:
@@ -160,7 +160,8 @@ def _call(work: ScenarioWork, made: Made, stages: dict[str, str]) -> ReplayCall:
 
 
 @contextlib.asynccontextmanager
-async def _ground(contract: Contract, hear: Hear) -> AsyncIterator[Ground]:
+async def opened_ground(contract: Contract, hear: Hear) -> AsyncIterator[Ground]:
+    """Servers and a working folder for this contract, without a run. All is gone afterwards."""
     await clean(lambda text: hear(Noted(text)))
     run_id = new_run_id()
     ledger = Ledger(run_id)

@@ -29,16 +29,17 @@ ENDLESS = 400  # turns of one schedule
 
 
 class Granted:
-    """One turn as it was let go: `ready` are the actors that had a turn waiting then; `waited_for` the actor whose lock
-    it waited for (-1: it did not wait; the own number: for itself), `after` the number of granted turns when it was
-    through."""
+    """One turn as it was let go: `ready` are the actors that had a turn waiting then, `blocked` those whose turn waited
+    for a lock; `waited_for` the actor whose lock it waited for (-1: it did not wait; the own number: for itself), `after`
+    the number of granted turns when it was through."""
 
-    __slots__ = ("actor", "after", "ready", "turn", "waited_for")
+    __slots__ = ("actor", "after", "blocked", "ready", "turn", "waited_for")
 
-    def __init__(self, actor: int, turn: Turn, ready: tuple[int, ...]) -> None:
+    def __init__(self, actor: int, turn: Turn, ready: tuple[int, ...], blocked: tuple[int, ...] = ()) -> None:
         self.actor = actor
         self.turn = turn
         self.ready = ready
+        self.blocked = blocked
         self.waited_for = -1
         self.after = 0
 
@@ -185,7 +186,8 @@ class Director(Generic[T]):
 
     def _grant(self, number: int, turn: Turn, ready: tuple[int, ...]) -> Granted:
         actor = self._actors[number]
-        granted = Granted(number, turn, ready)
+        blocked = tuple(n for n, other in enumerate(self._actors) if other.blocked)
+        granted = Granted(number, turn, ready, blocked)
         self._outcome.granted.append(granted)
         actor.waiting.remove(turn)
         actor.under_way.append(granted)
