@@ -416,7 +416,7 @@ def test_a_pipeline_without_sync_is_answered_message_by_message(stage: Scene, ur
             ("statement", ("1",), "UPDATE 1: balance=101", True, True),
             ("statement", ("2",), "UPDATE 1: balance=103", False, True),
             ("commit", (), "", False, False),
-            ("statement", (), "42703", True, True),
+            ("statement", (), "42703", True, False),
             ("statement", ("3",), "UPDATE 1: balance=106", True, True),
             ("commit", (), "COMMIT", False, False),
         ]

@@ -109,7 +109,7 @@ def target(store: str, url: str) -> Target:
     if not parts.scheme.startswith("postgres") or "," in host:
         raise problem
     refused = ""
-    for name in ("sslmode", "ssl", "channel_binding"):
+    for name in ("sslmode", "ssl", "gssencmode", "channel_binding"):
         wanted = options.get(name, "").lower()
         if wanted in ("require", "verify-ca", "verify-full", "true", "1", "on", "yes"):
             refused = f"the connection is encrypted (`{name}={wanted}`)"

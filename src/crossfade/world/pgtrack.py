@@ -24,6 +24,7 @@ class Track:
         self.executed = False  # one ran outside a transaction and its Sync is still to come
         self.skipping = False  # after an error the server ignores everything up to a Sync
         self.copying_in = False
+        self.copied = False  # a COPY of an Execute was ended; what became of it is told after a Sync
         self.replicates = False
         self.expected: deque[Message] = deque()  # what the server has still to answer, and the ends of a COPY
         self.flight: Segment | None = None  # whose answer is wanted,
@@ -82,6 +83,9 @@ class Track:
         kind = message.kind
         self._unsent -= 1
         if kind == pg.SYNC:
+            if self.copied and self.flight is not None:
+                message.segment = self.flight
+            self.copied = False
             if not self.copying_in:  # else the server ignores it
                 self.skipping = False
                 self.expected.append(message)
@@ -90,9 +94,10 @@ class Track:
         elif kind in pg.ANSWERED:
             self.expected.append(message)
         elif kind in pg.COPY_ENDS:
-            self.copying_in = False
             if self.expected:
+                self.copied = self.copying_in and self.expected[0].kind == pg.EXECUTE
                 self.expected.append(message)
+            self.copying_in = False
 
     def sent_own(self, segment: Segment) -> None:
         """A `pgframes.command` was sent."""
@@ -214,7 +219,7 @@ class Track:
             self._done()
 
     def _fail(self, head: Message | None, body: bytes) -> None:
-        self.copying_in = False
+        self.copying_in = self.copied = False
         if self.flight is not None and (head is None or head.segment is self.flight):
             self.outcome.error = pg.error_text(body)
         if head is None or head.kind in pg.READY_AFTER:

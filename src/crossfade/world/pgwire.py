@@ -159,7 +159,8 @@ class Wire:
         if not self._queue:
             return self._overflow()
         segment, track = self._queue[0], self._track
-        at_once = segment.passes or track.copying_in
+        ends_copy = track.copied and segment.messages[0].kind == pg.SYNC
+        at_once = segment.passes or track.copying_in or ends_copy
         if not at_once and (not track.ready or (track.expected and not track.waits_for(segment))):
             return None
         self._queue.popleft()
