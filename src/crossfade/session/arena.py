@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from crossfade.engine.pairs import Pair
 from crossfade.engine.timeline import Timeline
 from crossfade.model.contract import Step, StepName
 from crossfade.model.history import Delta, Exchange, Placed, Response
-from crossfade.model.ramp import Side, Stage
+from crossfade.model.ramp import Migration, Side, Stage
 from crossfade.session.calling import UNIQUE, build_request, save_values
 from crossfade.session.environment import Environment, Ground, actor
 from crossfade.world.commands import PYTHON
@@ -35,7 +35,7 @@ LATE = 0.06  # seconds after an answer in which turns still coming tell that a s
 QUIET = 0.012
 QUIET_UNSEEN = 0.03  # the same where nothing can be heard
 MIGRATION = "migration"
-LONGEST_SETUP = 30.0
+LONGEST_MIGRATION = 40.0  # seconds, while something else goes on
 
 
 class SetupFailed(Exception):
@@ -151,6 +151,8 @@ class Arena:
             names, calls, requests = self._prepared(pair, sides, saved)
             if self.late or self.hidden:
                 await watcher.quiet(self._pause)
+            if MIGRATION in names:
+                await self._without_open_transactions()
             errors_before = {name: len(found) for name, found in watcher.errors.items()}
             directed = await play(self, names, calls)
             after = (
@@ -167,6 +169,17 @@ class Arena:
         errors = self._errors(names, directed, watcher, errors_before)
         outcome = Outcome(tuple(directed.results), tuple(reads), delta, errors, time.time())
         return Trial(outcome, tuple(texts), tuple(requests), tuple(directed.granted), directed.late, directed.stuck)
+
+    async def _without_open_transactions(self) -> None:
+        """A migration would wait for a service that keeps a transaction open between calls, whatever is raced."""
+        for _ in range(5):
+            open_now = [
+                name for name, store in self.environment.stores.databases.items() if await store.open_transactions()
+            ]
+            if not open_now:
+                return
+            await asyncio.sleep(QUIET)
+        raise SetupFailed(f"a transaction is kept open in `{open_now[0]}` between calls, for which any migration waits")
 
     @property
     def _pause(self) -> float:
@@ -261,25 +274,31 @@ class Arena:
 
         async def make() -> Answer:
             assert stage.migration is not None
-            ground, stores = self._ground, self.environment.stores
-            urls = await self._proxies.addresses(MIGRATION, stores.urls)
+            urls = await self._proxies.addresses(MIGRATION, self.environment.stores.urls)
             try:
-                if stage.migration.sql:
-                    name = stage.migration.database or next(iter(stores.databases))
-                    for path in stage.migration.sql:
-                        await run_file(urls[name], Path(ground.contract.folder) / path)
-                if stage.migration.run:
-                    values = {f"{name}.url": url for name, url in urls.items()} | {"python": PYTHON}
-                    log = ground.logs / f"migration-{stage.name}-race.log"
-                    await run_command(
-                        stage.migration.run, values, self.environment.folder, log, ground.run_id, ground.ledger,
-                        position=stage.migration.position,
-                    )  # fmt: skip
+                async with asyncio.timeout(LONGEST_MIGRATION):
+                    await self._migrate(stage.migration, stage.name, urls)
+            except TimeoutError:
+                return Answer(0, failure=f"timeout (not done after {LONGEST_MIGRATION:g} s)", at=time.time())
             except MigrationFailed as problem:
                 return Answer(500, kind="text", body=problem.message, at=time.time())
             return Answer(200, kind="text", body="done", at=time.time())
 
         return make
+
+    async def _migrate(self, migration: Migration, stage: str, urls: Mapping[str, str]) -> None:
+        ground = self._ground
+        if migration.sql:
+            name = migration.database or next(iter(self.environment.stores.databases))
+            for path in migration.sql:
+                await run_file(urls[name], Path(ground.contract.folder) / path)
+        if migration.run:
+            values = {f"{name}.url": url for name, url in urls.items()} | {"python": PYTHON}
+            log = ground.logs / f"migration-{stage}-race.log"
+            where = migration.position
+            await run_command(
+                migration.run, values, self.environment.folder, log, ground.run_id, ground.ledger, position=where
+            )
 
     async def close(self) -> None:
         self.gate.open()

@@ -378,6 +378,11 @@ class _Attempt:
 
     async def reference(self, order: tuple[int, ...]) -> None:
         trial = await self._trial(serially(order))
+        for number, seen in enumerate(trial.outcome.answers):
+            if seen is not None and not seen.status:
+                raise SetupFailed(
+                    f"`{self._pair.calls[number].step}` gets no answer, one after the other: {seen.failure}"
+                )
         self._arena.late = self._arena.late or trial.late
         self._references.append(Reference(order, trial.outcome))
         self._oracle = None

@@ -438,6 +438,8 @@ class Telling:
         untried = self._untried_races()
         if untried:
             return Verdict.UNKNOWN, f"the race `{untried[0]}` could not be tried"
+        if self.unstable and any(s.on_ramp and s.stable.url for s in self.contract.services):
+            return Verdict.UNKNOWN, "a suspicion could not be tried again from a clean state: a service runs already"
         thin = [work for work in self.works if work.sampled_strength is not None and work.sampled_strength < 2]
         if thin:
             return Verdict.UNKNOWN, f"too little of `{thin[0].scenario.name}` was explored in the time given"

@@ -159,6 +159,11 @@ class PostgresDatabase:
                 await connection.execute("DELETE FROM crossfade.log")
             self._paused = True
 
+    async def open_transactions(self) -> int:
+        """How many sessions keep a transaction open without doing anything in it."""
+        async with self._connected("look at") as connection:
+            return int(await connection.fetchval(_OPEN_TRANSACTIONS_SQL))
+
     async def remove_log(self) -> None:
         """Leaves nothing of the undo log behind; needs a lock on every table."""
         async with self._connected("prepare") as connection:
@@ -499,6 +504,10 @@ SELECT count(pg_terminate_backend(holder.pid)) FROM pg_stat_activity holder
                 WHERE waiter.datname = current_database() AND waiter.wait_event_type = 'Lock'
                   AND waiter.query_start < clock_timestamp() - make_interval(secs => $1)
                   AND holder.pid = ANY (pg_blocking_pids(waiter.pid)))
+"""
+
+_OPEN_TRANSACTIONS_SQL = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
 """
 
 _NEXT_MILLION_SQL = f"""
