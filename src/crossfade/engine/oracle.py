@@ -136,7 +136,15 @@ class Oracle:
             kind = _GRAVITY[gravity]
         else:
             kind = STUCK if any(_timed_out(answer) for answer in outcome.answers) else LOST
-            order = min(compared, key=lambda order: (_distance(outcome, order, compared[order]), -len(order), order))
+            order = min(
+                compared,
+                key=lambda order: (
+                    _leaves_out_done(outcome, order),
+                    _distance(outcome, order, compared[order]),
+                    -len(order),
+                    order,
+                ),
+            )
         away = tuple(actor for actor in _left_out(outcome, order) if turned_away(outcome, actor))
         differences = self._told([*_errors(outcome, order), *compared[order]], order, compared)
         return Judgement(kind, order, away, differences, limits)
@@ -304,6 +312,12 @@ def _explained(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -
 
 def _left_out(outcome: Outcome, order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(actor for actor in range(len(outcome.answers)) if actor not in order)
+
+
+def _leaves_out_done(outcome: Outcome, order: tuple[int, ...]) -> bool:
+    """Whether this order leaves out a call that was answered as done. What it left looks as if it had not been made, but
+    what is wrong is told by the orders in which it was."""
+    return any((answer := outcome.answers[actor]) is not None and answer.works for actor in _left_out(outcome, order))
 
 
 def _distance(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> int:
