@@ -330,7 +330,10 @@ def test_a_duplicate_that_one_order_would_have_refused_is_found() -> None:
             Reference((), outcome([None, None])),
         ]
     )
-    assert "lost" == oracle.judge(signed_up(201, 201, 4005, 4006)).kind
+    lost = oracle.judge(signed_up(201, 201, 4005, 4006))
+    assert "lost" == lost.kind
+    (row,) = [difference for difference in lost.differences if difference.path.startswith("db public.users id=")]
+    assert "nothing in either order" == row.reason
     assert "serial" == oracle.judge(signed_up(422, 201, 4005)).kind
 
 

@@ -241,6 +241,8 @@ class Oracle:
             values = {}
             for other in orders:
                 there = {entry.path: entry for entry in reversed(compared[other])}.get(gap.path)
+                if there is None and gap.form == "count":  # one too many is one too many, whichever of them it is
+                    there = next((entry for entry in compared[other] if _counts_like(gap, entry)), None)
                 if any(gap.place[0] == f"answer {actor}" for actor in range(self._count) if actor not in other):
                     continue
                 values[other] = gap.seen if there is None else there.there
@@ -283,6 +285,10 @@ class Oracle:
         if self._names.count(name) > 1:
             name = f"{name} ({int(number) + 1})"
         return f"answer of {name} {tail}".strip()
+
+
+def _counts_like(gap: Gap, other: Gap) -> bool:
+    return (other.form, other.place, other.seen is MISSING) == (gap.form, gap.place, gap.seen is MISSING)
 
 
 def _answers_only(seen: Scene) -> Scene:

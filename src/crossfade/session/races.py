@@ -227,7 +227,8 @@ class RaceCheck:
         mixed_fails = any(tried.failures for tried in done)
         pure = [s for s in self._assignments(pair, mixed=False) if mixed_fails or s[0] is Side.CANARY]
         for sides in pure:
-            patience = deadline + (PAIR_SECONDS if mixed_fails else 0.0)
+            # Each control has time of its own: one that was not tried long enough would be called clean.
+            patience = max(deadline, time.monotonic() + PAIR_SECONDS) if mixed_fails else deadline
             thorough = any(t.failures and not t.failures[0].decisions for t in done)
             done.append(await self._try(arena, pair, sides, patience, control=thorough))
         await self._judge(arena, pair, done)
