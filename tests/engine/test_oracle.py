@@ -542,6 +542,20 @@ def test_the_state_is_told_row_by_row_beside_the_serial_ones() -> None:
     assert () == oracle.state_texts(serial)
 
 
+def test_lists_in_the_state_are_told() -> None:
+    def left(*tags: str) -> Outcome:
+        return outcome([told(200)] * 2, [row("docs", {"id": 1}, {"id": 1, "tags": []}, {"id": 1, "tags": tags})])
+
+    alone = [
+        Reference(order, msgspec.structs.replace(left(tag), answers=answers))
+        for order, tag, answers in (((0,), "red", (told(200), None)), ((1,), "blue", (None, told(200))))
+    ]
+    both = [Reference(order, left("blue", "red")) for order in ((0, 1), (1, 0))]
+    oracle = Oracle([*both, *alone, Reference((), outcome([None, None]))])
+    assert ("docs id=1: tags[0] red",) == oracle.state_texts(left("red"))
+    assert ("docs id=1: tags[0] blue, tags[1] red",) == oracle.state_texts(left("blue", "red"), left("red"))
+
+
 def test_new_rows_are_told_where_they_differ() -> None:
     made = orders(71_022, 71_044)
     race = outcome([made[0][0], made[1][0]], [made[0][1], made[0][2], made[1][2]])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from conversations import (
     NOON,
@@ -243,6 +245,21 @@ def test_a_random_field_is_learned_and_any_value_explained() -> None:
     assert {(0, "body.score")} == noise.varying
     assert [] == compared({"score": 0.77, "name": "x"}, runs[0][0], noise=noise)
     assert ["body.name"] == compared({"score": 0.77, "name": "y"}, runs[0][0], noise=noise)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["[%d/%b/%Y:%H:%M:%S +0000]", "%a %b %d %H:%M:%S %Y", "%Y%m%dT%H%M%SZ", "%d.%m.%Y %H:%M:%S.%f", "%d-%b-%Y %H:%M"],
+)
+def test_times_as_logs_and_libraries_write_them_are_clocks(form: str) -> None:
+    noon = datetime(2026, 11, 28, 12, 0, 36, tzinfo=UTC)
+
+    def made(moment: datetime, called: datetime) -> Answer:
+        return msgspec.structs.replace(answer({"at": moment.strftime(form)}), at=called.timestamp())
+
+    later = noon + timedelta(seconds=95)
+    assert [] == compared(made(later, later), made(noon, noon))
+    assert ["body.at"] == compared(made(noon + timedelta(hours=1), noon), made(noon, noon))
 
 
 @pytest.mark.parametrize("text", ["/articles/None", "/articles/undefined", "null", "Rain, by [object Object]"])

@@ -450,9 +450,18 @@ def _columns(row: Any, before: Any, group: str, places: Collection[Place]) -> st
     told = [
         f"{path.lstrip('.')} {_plain(value)}"
         for path, value in leaves(row)
-        if (group, pattern_of(path)) in places or ((group, "") in places and was.get(path, MISSING) != value)
+        if _is_in(places, group, path) or ((group, "") in places and was.get(path, MISSING) != value)
     ]
     return ", ".join(told) or "as before"
+
+
+def _is_in(places: Collection[Place], group: str, path: str) -> bool:
+    """Whether a leaf is in a place, or in a list or object that is one."""
+    pattern = pattern_of(path)
+    return any(
+        where == group and (pattern == wide or (wide and pattern.startswith((f"{wide}.", f"{wide}["))))
+        for where, wide in places
+    )
 
 
 def _entry_label(entry: Entry, counted: bool) -> str:
@@ -467,7 +476,7 @@ def _entry_text(entry: Entry, places: Collection[Place], counted: bool) -> str:
     told = [
         f"{path.lstrip('.')} {_plain(value)}"
         for path, value in leaves(entry.content)
-        if (counted and path.lstrip(".") not in entry.key) or (entry.group, pattern_of(path)) in places
+        if (counted and path.lstrip(".") not in entry.key) or _is_in(places, entry.group, path)
     ]
     text = ", ".join(told)
     return text if len(text) <= 160 else text[:159] + "…"

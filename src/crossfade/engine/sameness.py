@@ -34,11 +34,13 @@ NEAR = 2 * 3600.0  # seconds around the call in which a time is "now"
 
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _HUMAN = rf"""(?<!\d)(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{4}} | \d{{4}}/\d\d?/\d\d?
-          | \d{{1,2}}[ -](?:{_MONTHS})[a-z]*[ -]\d{{4}} | (?:{_MONTHS})[a-z]*\ \d{{1,2}},?\ \d{{4}})(?!\d)
-          (?:(?:,|\ at)?[ T]\d{{1,2}}:\d\d(?::\d\d)?(?:\ ?[AaPp][Mm])?)?"""  # 24/11/2026 02:58, Nov 24, 2026
+          | \d{{1,2}}[ /-](?:{_MONTHS})[a-z]*[ /-]\d{{4}} | (?:{_MONTHS})[a-z]*\ \d{{1,2}},?\ \d{{4}})(?!\d)
+          (?:(?:,|\ at)?[ T:]\d{{1,2}}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\ ?[AaPp][Mm])?)?
+          | (?:{_MONTHS})\ {{1,2}}\d{{1,2}}\ \d\d:\d\d:\d\d\ \d{{4}}(?!\d)"""  # 24/11/2026 02:58, Nov 24, 2026, ctime
 _TOKEN = re.compile(
     r"""(?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
-      | (?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?|\ UTC)?)
+      | (?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?|\ UTC)?
+          | (?<![0-9A-Za-z])\d{8}T\d{6}(?:[.,]\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?(?![0-9A-Za-z]))
       | (?P<http>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\ \d\d\ \w{3}\ \d{4}\ \d\d:\d\d:\d\d\ GMT)
       | (?P<date>\d{4}-\d\d-\d\d)
       | (?P<human>"""
@@ -57,7 +59,7 @@ _SEPARATORS = re.compile(r"([-+/=])")
 _PREFIXED = re.compile(  # cus_9s6XKzkNRiz8i3
     r"([A-Za-z]{2,10}_)([0-9a-f]{10,}|(?=\w*\d)(?=\w*[A-Za-z])[0-9A-Za-z]{14,})"
 )
-_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d|\d{8}T")
 _DIGITS = re.compile(r"\d+|[^\d]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _BLOB = re.compile(  # base64, or a signed token of several such parts
@@ -601,15 +603,18 @@ def _readings(text: str) -> tuple[tuple[str, float, bool], ...]:
     if len(text) == 10:
         return (("date", moment.replace(tzinfo=UTC).timestamp(), False),)
     form = "none" if zone is None else "utc" if zone.group(1) in ("Z", "+00:00", "+00", "+0000", " UTC") else "offset"
-    return ((f"iso {text[10]} {form}", (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), True),)
+    between = text[10] if text[4] == "-" else "basic"
+    return ((f"iso {between} {form}", (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), True),)
 
 
 def _readings_for_people(text: str) -> tuple[tuple[str, float, bool], ...]:
-    """`24/11/2026 02:58`, `Nov 24, 2026`: days and months are tried both ways."""
+    """`24/11/2026 02:58`, `Nov 24, 2026`, `Nov 24 02:58:03 2026`: days and months are tried both ways."""
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     month = re.search(_MONTHS, text)
     if month is not None:
         day, year, *rest = numbers
+        if rest and text[-5:-4] == " ":  # as ctime writes it: the year comes last
+            day, *rest, year = numbers
         dates = [(year, _MONTHS.split("|").index(month.group()) + 1, day)]
     else:
         one, two, three, *rest = numbers
