@@ -717,6 +717,23 @@ def test_many_rows_alike_are_compared_in_time() -> None:
     assert "lost" == oracle.judge(made(9000, [1] * 11 + [0] * 39)).kind
 
 
+def test_a_random_text_that_does_not_look_random_is_followed_where_others_stood() -> None:
+    def logged_in(one: str, other: str, kept: str = "") -> Outcome:
+        rows = [new("sessions", id=5001, token=one), new("sessions", id=5002, token=kept or other)]
+        return outcome([told(200, {"token": one}), told(200, {"token": other})], rows)
+
+    tokens = [
+        "_trPn3y9X6ZY4ubSPOpxnR7y",
+        "6dd1OIlcA8eOGjum0BsqTNEX",
+        "Qm5Dq0Rr7kzX2v9AbcLoPw1t",
+        "9ZkqWm3nB7vC1xQpLs8dFgHj",
+    ]
+    oracle = Oracle([Reference((0, 1), logged_in(tokens[0], tokens[1])), Reference((0, 1), logged_in(*tokens[2:]))])
+    plain = "vsmzAQUrIKwSGBvPITafSNNc"
+    assert "serial" == oracle.judge(logged_in(plain, "a1B2c3D4e5F6g7H8i9J0kLmN")).kind
+    assert "lost" == oracle.judge(logged_in(plain, "a1B2c3D4e5F6g7H8i9J0kLmN", kept=plain)).kind
+
+
 def documents(left: Any, seen: Any, first: int = 204, second: int = 204) -> Outcome:
     """Two renamings of one document, what they left of it, what a read shows."""
     change = row("carts", {"id": 1}, {"id": 1, "document": {"name": "a", "cents": 5}}, {"id": 1, "document": left})
