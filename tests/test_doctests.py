@@ -16,7 +16,7 @@ MODULES = [
     f"{package.__name__}.{module.name}"
     for package in (crossfade.engine, crossfade.model)
     for module in pkgutil.iter_modules(package.__path__)
-] + ["crossfade.world.commands"]
+] + ["crossfade.session.telling_races", "crossfade.world.commands"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -7,12 +7,14 @@ import errno
 import io
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from crossfade import __version__
 from crossfade.errors import (
+    EXIT_BUG,
     EXIT_ENVIRONMENT,
     EXIT_SAFE,
     EXIT_UNKNOWN,
@@ -72,12 +74,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_SAFE
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EIO):
-            raise
+            return _our_bug()
         print(f"error: the output cannot be written: {problem.strerror}", file=sys.stderr)
         return EXIT_ENVIRONMENT
     except KeyboardInterrupt:
         print("error: interrupted before anything was looked at", file=sys.stderr)
         return EXIT_UNKNOWN
+    except Exception:
+        return _our_bug()
+
+
+def _our_bug() -> int:
+    """Where nothing is said about the ramp the exit code must not say "unsafe", which is Python's own for a traceback."""
+    traceback.print_exc()
+    print("error: this is a bug of Crossfade, it says nothing about your ramp", file=sys.stderr)
+    print("  help: please report the lines above and the contract", file=sys.stderr)
+    return EXIT_BUG
 
 
 def _parser() -> argparse.ArgumentParser:

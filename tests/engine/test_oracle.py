@@ -108,6 +108,28 @@ def test_a_lost_update_is_told_with_what_either_order_gives() -> None:
     assert ["answer of refund body.left"] == wrong_answer or ["answer of withdraw body.left"] == wrong_answer
 
 
+def test_what_both_orders_give_is_told_even_where_it_looks_as_if_one_had_not_been_made() -> None:
+    def left(first: int | None, second: int | None, likes: int) -> Outcome:
+        answers = [None if value is None else told(200, {"likes": value}) for value in (first, second)]
+        return outcome(answers, [account(likes)], reads=[told(200, {"likes": likes})] * 2)
+
+    oracle = Oracle(
+        [
+            Reference((0, 1), left(1, 2, 2)),
+            Reference((1, 0), left(2, 1, 2)),
+            Reference((0,), left(1, None, 1)),
+            Reference((1,), left(None, 1, 1)),
+            Reference((), left(None, None, 0)),
+        ],
+        names=["like", "dislike"],
+    )
+    judgement = oracle.judge(left(1, 1, 1))
+    assert ("lost", 2) == (judgement.kind, len(judgement.order))
+    reasons = {difference.path: difference.reason for difference in judgement.differences}
+    assert "2 in either order" == reasons["db public.accounts id=1 .balance"]
+    assert not any(path.endswith("status") for path in reasons)
+
+
 def test_what_a_place_has_in_one_order_and_the_other() -> None:
     judgement = withdrawals().judge(raced(told(200, {"left": 70}), told(200, {"left": 60}), 50))
     assert [("answer of refund body.left", "60", "50 after withdraw then refund; 80 the other way")] == [
@@ -308,7 +330,10 @@ def test_a_duplicate_that_one_order_would_have_refused_is_found() -> None:
             Reference((), outcome([None, None])),
         ]
     )
-    assert "lost" == oracle.judge(signed_up(201, 201, 4005, 4006)).kind
+    lost = oracle.judge(signed_up(201, 201, 4005, 4006))
+    assert "lost" == lost.kind
+    (row,) = [difference for difference in lost.differences if difference.path.startswith("db public.users id=")]
+    assert "nothing in either order" == row.reason
     assert "serial" == oracle.judge(signed_up(422, 201, 4005)).kind
 
 

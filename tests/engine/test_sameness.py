@@ -245,6 +245,17 @@ def test_a_random_field_is_learned_and_any_value_explained() -> None:
     assert ["body.name"] == compared({"score": 0.77, "name": "y"}, runs[0][0], noise=noise)
 
 
+@pytest.mark.parametrize("text", ["/articles/None", "/articles/undefined", "null", "Rain, by [object Object]"])
+def test_a_text_made_around_a_missing_value_is_a_difference_even_in_noise(text: str) -> None:
+    runs = [[answer({"url": f"/articles/rain-{end}"})] for end in ("7fk2q", "x0bb1", "abcde")]
+    noise = noise_of(runs)
+    assert {(0, "body.url")} == noise.varying
+    assert [] == compared({"url": "/articles/rain-77aa0"}, runs[0][0], noise=noise)
+    assert [] == compared({"url": "/articles/annullment-NoneSuch7"}, runs[0][0], noise=noise)
+    assert ["body.url"] == compared({"url": text}, runs[0][0], noise=noise)
+    assert [] == compared({"url": text}, runs[0][0], answer({"url": "/articles/null"}), noise=noise)
+
+
 def test_a_list_that_shows_other_rows_each_time_is_learned_and_not_compared() -> None:
     runs = [[answer({"rows": [1] * count})] for count in (1, 2)]
     assert {(0, "body.rows")} == noise_of(runs).masked

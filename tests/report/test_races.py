@@ -158,6 +158,15 @@ def test_rows_and_answers_of_other_ids_are_compared_by_what_they_hold() -> None:
     assert marks == [[], ["3"]]
 
 
+def test_no_row_beside_a_row_of_the_same_table_is_told() -> None:
+    serial = SerialOutcome((0, 1), ('200 {"status": "paid"}',) * 2, ("handled: none", "outbox id=1 (new): kind paid"))
+    state = ("handled key=pay:4 (new): at 11:01", "outbox id=2 (new): kind paid")
+    finding = msgspec.structs.replace(race_samples.lost_update(), race=turned(serial=(serial,), state=state, turns=()))
+    told = [race_marks.plain(row) for row in race_marks.serial_rows(finding, serial)]
+    assert told == ["handled: none", "outbox id=1 (new): kind paid"]
+    assert [race_marks.plain(row) for row in race_marks.left_behind(finding)] == list(state)
+
+
 def test_a_call_left_out_of_an_order_has_no_answer_there() -> None:
     first = shown(race_samples.lost_update()).serial[0]
     alone = msgspec.structs.replace(first, order=(1,), answers=("", '200 {"balance": 50}'))

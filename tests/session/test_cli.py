@@ -14,7 +14,7 @@ from bench import PAIR, Bench, contract
 
 import crossfade.session
 from crossfade.cli import main
-from crossfade.errors import UsageError
+from crossfade.errors import EXIT_BUG, UsageError
 from crossfade.model.contract import Contract
 from crossfade.session.options import Hear, Options
 
@@ -76,6 +76,19 @@ def test_the_options_of_races_and_their_values_reach_the_run(monkeypatch: pytest
     assert 2 == main(["run", path])
     assert 2 == main(["run", path, "--races", "declared", "--stampede", "500", "--bound", "0"])
     assert [("auto", 20, 2), ("declared", 500, 0)] == [(one.races, one.stampede, one.bound) for one in seen]
+
+
+@pytest.mark.parametrize("problem", [ValueError("not in the list"), OSError(9, "bad file descriptor")])
+def test_a_bug_of_ours_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], problem: Exception
+) -> None:
+    async def run(contract: Contract, options: Options, hear: Hear) -> NoReturn:
+        raise problem
+
+    monkeypatch.setattr(crossfade.session, "run_contract", run)
+    assert EXIT_BUG == main(["run", str(contract(tmp_path / "pair"))])
+    told = capsys.readouterr()
+    assert "" == told.out and "Traceback" in told.err and "error: this is a bug of Crossfade" in told.err
 
 
 def test_the_plan_says_which_calls_are_tried_at_the_same_time(bench: Bench) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
+import threading
+import time
 import zlib
 from collections.abc import Awaitable, Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given, settings
@@ -505,3 +509,36 @@ def test_what_comes_unasked_is_not_taken_for_the_next_answer() -> None:
 def test_an_address_that_is_no_http_address_is_said_at_once() -> None:
     with pytest.raises(ValueError, match="`ftp://x` is no http or https address"):
         Client("ftp://x")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be told so")
+def test_an_answer_whose_head_and_body_are_written_apart_does_not_wait_for_a_late_acknowledgement() -> None:
+    class Apart(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()  # written here
+            self.wfile.write(b"{}")  # and kept back by the kernel until the head is acknowledged: after 40 ms
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    async def times(port: int) -> list[float]:
+        client = Client(f"http://127.0.0.1:{port}")
+        found = []
+        for _ in range(12):
+            began = time.perf_counter()
+            assert isinstance(await client.send(GET, 5), Response)
+            found.append(time.perf_counter() - began)
+        await client.close()
+        return found
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Apart) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            taken = asyncio.run(times(server.server_port))
+        finally:
+            server.shutdown()
+    assert sum(one < 0.03 for one in taken[2:]) > 2

@@ -46,7 +46,7 @@ FILL = [
     ("HSET", "hash", "b", "2", "a", "1"),
     ("SADD", "set", "y", "x"),
     ("RPUSH", "list", "1", "2"),
-    ("ZADD", "sorted", "2", "two", "1", "one"),
+    ("ZADD", "sorted", "1795886504.8609211", "two", "1", "one", "inf", "three"),
     ("XADD", "stream", "1-1", "k", "v"),
     ("SET", "short", "soon", "PX", "600000"),
 ]
@@ -61,7 +61,7 @@ def test_every_type_is_told_readably_and_taken_back(stage: Scene, stores) -> Non
         "hash": 'hash {"a": "1", "b": "2"}',
         "set": 'set ["x", "y"]',
         "list": 'list ["1", "2"]',
-        "sorted": 'zset [["one", "1"], ["two", "2"]]',
+        "sorted": 'zset [["one", 1], ["two", 1795886504.8609211], ["three", "inf"]]',
         "stream": 'stream [["1-1", ["k", "v"]]]',
         "short": 'string "soon"',
     }

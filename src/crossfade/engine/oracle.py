@@ -136,7 +136,15 @@ class Oracle:
             kind = _GRAVITY[gravity]
         else:
             kind = STUCK if any(_timed_out(answer) for answer in outcome.answers) else LOST
-            order = min(compared, key=lambda order: (_distance(outcome, order, compared[order]), -len(order), order))
+            order = min(
+                compared,
+                key=lambda order: (
+                    _leaves_out_done(outcome, order),
+                    _distance(outcome, order, compared[order]),
+                    -len(order),
+                    order,
+                ),
+            )
         away = tuple(actor for actor in _left_out(outcome, order) if turned_away(outcome, actor))
         differences = self._told([*_errors(outcome, order), *compared[order]], order, compared)
         return Judgement(kind, order, away, differences, limits)
@@ -236,6 +244,8 @@ class Oracle:
             values = {}
             for other in orders:
                 there = {entry.path: entry for entry in reversed(compared[other])}.get(gap.path)
+                if there is None and gap.form == "count":  # one too many is one too many, whichever of them it is
+                    there = next((entry for entry in compared[other] if _counts_like(gap, entry)), None)
                 if any(gap.place[0] == f"answer {actor}" for actor in range(self._count) if actor not in other):
                     continue
                 values[other] = gap.seen if there is None else there.there
@@ -280,6 +290,10 @@ class Oracle:
         return f"answer of {name} {tail}".strip()
 
 
+def _counts_like(gap: Gap, other: Gap) -> bool:
+    return (other.form, other.place, other.seen is MISSING) == (gap.form, gap.place, gap.seen is MISSING)
+
+
 def _answers_only(seen: Scene) -> Scene:
     return msgspec.structs.replace(seen, reads=(), kept={}, entries=())
 
@@ -307,6 +321,12 @@ def _explained(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -
 
 def _left_out(outcome: Outcome, order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(actor for actor in range(len(outcome.answers)) if actor not in order)
+
+
+def _leaves_out_done(outcome: Outcome, order: tuple[int, ...]) -> bool:
+    """Whether this order leaves out a call that was answered as done. What it left looks as if it had not been made, but
+    what is wrong is told by the orders in which it was."""
+    return any((answer := outcome.answers[actor]) is not None and answer.works for actor in _left_out(outcome, order))
 
 
 def _distance(outcome: Outcome, order: tuple[int, ...], found: Sequence[Gap]) -> int:

@@ -63,6 +63,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _BLOB = re.compile(  # base64, or a signed token of several such parts
     r"[A-Za-z0-9+/_\-]{20,}={0,2}|(?=.{40})[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]{5,}){1,4}"
 )
+_NOTHING = re.compile(r"(?<![A-Za-z0-9])(?:None|null|undefined|NaN|\[object Object\])(?![A-Za-z0-9])")
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=]{16,}")
 
 
@@ -202,6 +203,9 @@ class Comparison:
         if any(_equal(seen, value) for value, _ in options):
             return
         pattern = pattern_of(path)
+        if says_nothing(seen) and not any(says_nothing(value) for value, _ in options):
+            found.append(Unexplained(path, pattern, seen, "no pure run gives this value"))
+            return
         if (step, pattern) in self.noise.masked:
             return
         if isinstance(seen, dict):
@@ -715,6 +719,15 @@ def value_at(answer: Answer, path: str) -> Any:
         if value is MISSING:
             return MISSING
     return value
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether a text was made around a value that is not there, which it should not even where it is noise.
+
+    >>> says_nothing("/articles/None"), says_nothing("Hello undefined!"), says_nothing("Nonesuch"), says_nothing(None)
+    (True, True, False, False)
+    """
+    return isinstance(value, str) and _NOTHING.search(value) is not None
 
 
 def _version_pattern(marks: Sequence[str]) -> re.Pattern[str] | None:

@@ -179,8 +179,13 @@ def _partner(row: str, index: int, mine: Sequence[str], others: Sequence[str]) -
     named = {each.partition(": ")[0]: each for each in reversed(others)}
     if name in named:
         return named[name]
-    table, known = name.split(" ", 1)[0], {each.partition(": ")[0] for each in mine}
-    place = [each for each in mine if each.split(" ", 1)[0] == table and each.partition(": ")[0] not in named]
-    there = [each for each in others if each.split(" ", 1)[0] == table and each.partition(": ")[0] not in known]
+    table, known = _table(row), {each.partition(": ")[0] for each in mine}
+    place = [each for each in mine if _table(each) == table and each.partition(": ")[0] not in named]
+    there = [each for each in others if _table(each) == table and each.partition(": ")[0] not in known]
     at = place.index(row)
     return there[at] if at < len(there) else None
+
+
+def _table(row: str) -> str:
+    """ "orders id=7 (new): count 1" and "orders: none" are of one table."""
+    return row.partition(": ")[0].split(" ", 1)[0]

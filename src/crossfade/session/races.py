@@ -43,6 +43,7 @@ from crossfade.world.turns import Turn
 ATTEMPTS = 3
 MOST_SCHEDULES = 400
 PAIR_SECONDS = 12.0
+SIFTED = 4  # times that failures are looked at again before they end a search
 TAIL = 6  # random schedules after the bounded search
 ORDERS = ((0, 1), (1, 0), (0, 1), (1, 0), (0,), (1,), ())
 OFFSETS = (0.0, 0.0, 0.002, -0.002, 0.0, 0.005, -0.005, 0.001, -0.001, 0.0)
@@ -227,7 +228,8 @@ class RaceCheck:
         mixed_fails = any(tried.failures for tried in done)
         pure = [s for s in self._assignments(pair, mixed=False) if mixed_fails or s[0] is Side.CANARY]
         for sides in pure:
-            patience = deadline + (PAIR_SECONDS if mixed_fails else 0.0)
+            # Each control has time of its own: one that was not tried long enough would be called clean.
+            patience = max(deadline, time.monotonic() + PAIR_SECONDS) if mixed_fails else deadline
             thorough = any(t.failures and not t.failures[0].decisions for t in done)
             done.append(await self._try(arena, pair, sides, patience, control=thorough))
         await self._judge(arena, pair, done)
@@ -352,6 +354,7 @@ class _Attempt:
         self._references: list[Reference] = []
         self._accesses: dict[tuple[int, str, str], Access] = {}
         self._usual: tuple[int, ...] = ()
+        self._sifted = 0
         self._oracle: Oracle | None = None
         self._pure: list[Oracle] | None = None
 
@@ -404,17 +407,36 @@ class _Attempt:
 
     async def _stampede(self, failures: list[Failure]) -> tuple[int, int]:
         wanted = self._options.stampede * (4 if self._control else 1)
-        done = bad = 0
+        done = 0
         while done < wanted and time.monotonic() < self._deadline:
             trial = await self._trial(at_once(OFFSETS[done % len(OFFSETS)]))
             done += 1
             judgement = await self.judged(trial)
             if judgement.kind != "serial":
-                bad += 1
                 failures.append(Failure(judgement, trial, (), done))
-                if bad >= 3 and done >= 10:
-                    break
-        return done, bad
+                if len(failures) >= 3 and done >= 10:
+                    await self._sift(failures)
+                    if len(failures) >= 3:
+                        break
+        return done, len(failures)
+
+    async def _sift(self, failures: list[Failure]) -> None:
+        """The serial orders once more, and only what they still do not explain stays: what changes now and then (a
+        second, a counter of the service) is not known as noise before it has changed, and must not end a search."""
+        if self._sifted >= SIFTED:
+            return
+        self._sifted += 1
+        for order in ORDERS[:2]:
+            await self.reference(order)
+        failures[:] = await self._unexplained(failures)
+
+    async def _unexplained(self, failures: Iterable[Failure]) -> list[Failure]:
+        still = []
+        for failure in failures:
+            judgement = await self.judged(failure.trial)
+            if judgement.kind != "serial":
+                still.append(msgspec.structs.replace(failure, judgement=judgement))
+        return still
 
     async def profile(self) -> None:
         """What each turn of the two touches, and so which statements get a COMMIT of their own."""
@@ -436,6 +458,8 @@ class _Attempt:
         try:
             while True:
                 prefix = search.send(trace)
+                if _enough(failures):
+                    await self._sift(failures)
                 if time.monotonic() > self._deadline or _enough(failures):
                     search.send(None)
                 trace = await self._schedule(prefix, failures, count + 1)
@@ -528,13 +552,13 @@ class _Attempt:
         """The serial orders again, and what failed three times more. What a serial order explains now is dropped."""
         for order in (*ORDERS[:2], *ORDERS[:2], (0,), (1,)):
             await self.reference(order)
-        still = []
-        for failure in tried.failures:
-            judgement = await self.judged(failure.trial)
-            if judgement.kind != "serial":
-                still.append(msgspec.structs.replace(failure, judgement=judgement))
+        still = await self._unexplained(tried.failures)
         tried = msgspec.structs.replace(
-            tried, failures=tuple(still), oracle=self.oracle, references=tuple(self._references)
+            tried,
+            failures=tuple(still),
+            oracle=self.oracle,
+            references=tuple(self._references),
+            stampeded=sum(not failure.decisions for failure in still),
         )
         while (first := tried.failing) is not None:
             again = await self._again(first) if first.decisions else await self._by_luck(tried)

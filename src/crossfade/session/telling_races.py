@@ -37,6 +37,7 @@ STATE_LINES = 12
 _PLACE = re.compile(r"\$(\d+)|(?<![%\w])%s|\?(?![?|&])")
 _READ = re.compile(r"read (\d+)")
 _ROW = re.compile(r"\S+ (?:public\.)?(\S+) .*?(?: ?)(\.[^=]+)\Z", re.DOTALL)  # db public.accounts id=7 .balance
+_WHOLE_ROW = re.compile(r"\S+ (?:public\.)?(\S+) \w+=.*", re.DOTALL)  # db public.accounts id=7
 _WORDS = {
     "lost": "something is lost",
     "deadlock": "they wait for each other: a deadlock",
@@ -114,8 +115,7 @@ def _message(contract: Contract, operations: Sequence[str], sides: Sequence[str]
     detail = ""
     differences = _differences(contract, problem)
     if judgement.kind == "lost" and differences:
-        first = differences[0]
-        detail = f" ({_spoken(first.path)} is {first.seen if first.seen is not None else 'missing'}; {first.reason})"
+        detail = f" ({_detail(differences[0])})"
     elif judgement.kind in ("refused", "deadlock"):
         answers = problem.failure.trial.outcome.answers
         bad = [
@@ -145,10 +145,23 @@ def _differences(contract: Contract, problem: RaceProblem) -> tuple[Difference, 
     return tuple(difference for _, difference in sorted(found, key=lambda item: item[0]))
 
 
-def _spoken(path: str) -> str:
-    """A place without the ids of this run, so that a race is told in the same words each time."""
-    row = _ROW.match(path)
-    return f"`{row[1]}{row[2]}`" if row else path
+def _detail(first: Difference) -> str:
+    """The first difference without the ids of this run, so that a race is told in the same words each time.
+
+    >>> _detail(Difference("db public.accounts id=7 .balance", "80", reason="50 in either order"))
+    '`accounts.balance` is 80; 50 in either order'
+    >>> _detail(Difference("db public.payments id=pay_9a", "{...}", reason="nothing in either order"))
+    'a row of `payments` is too many'
+    >>> _detail(Difference("look on stable afterwards: body.stock", "7", reason="4 in either order"))
+    'look on stable afterwards: body.stock is 7; 4 in either order'
+    """
+    path, seen = first.path, "missing" if first.seen is None else first.seen
+    if not (path.startswith("answer of ") or " afterwards: " in path):
+        if row := _ROW.match(path):
+            path = f"`{row[1]}{row[2]}`"
+        elif row := _WHOLE_ROW.match(path):
+            return f"a row of `{row[1]}` is {'missing' if first.seen is None else 'too many'}"
+    return f"{path} is {seen}; {first.reason}"
 
 
 def _status(answer: Answer) -> str:

@@ -16,6 +16,7 @@ from crossfade.errors import EnvironmentFailed
 from crossfade.world.mysql import MySql
 from crossfade.world.redis_turns import Redis
 from crossfade.world.resp import NotRedis
+from crossfade.world.sockets import acknowledge_at_once
 from crossfade.world.spoken import Answered, Http, Opaque, Said, Talk, joined
 from crossfade.world.turns import Gate, Turn
 
@@ -137,6 +138,7 @@ class _Connection:
                 self.abort()
             else:
                 self.client.resume_reading()
+                acknowledge_at_once(self.client)
         finally:
             self._connecting = None
             self._forget()
@@ -144,6 +146,8 @@ class _Connection:
     # ── from the client ─────────────────────────────────────────────────────
 
     def said(self, data: bytes) -> None:
+        if self.client is not None and not self.client.is_closing():
+            acknowledge_at_once(self.client)
         if not self._begun:
             self._begun = True
             if data[:2] == b"\x16\x03" and self.proxy.talk not in (MySql, _passing):
@@ -208,6 +212,7 @@ class _Connection:
     def _write(self, data: bytes) -> None:
         if data and self.server is not None and not self.server.is_closing():
             self.server.write(data)
+            acknowledge_at_once(self.server)
 
     # ── from the store ──────────────────────────────────────────────────────
 
@@ -221,6 +226,8 @@ class _Connection:
             answer = Answered()
         if self.client is not None and not self.client.is_closing():
             self.client.write(data)
+        if self.server is not None and not self.server.is_closing():
+            acknowledge_at_once(self.server)
         turn = self._turn
         if answer is not None and turn is not None and turn.released:
             self._turn = None

@@ -18,6 +18,7 @@ import httptools
 from crossfade import __version__
 from crossfade.errors import EnvironmentFailed
 from crossfade.model.history import Failure, Request, Response
+from crossfade.world.sockets import acknowledge_at_once
 
 LARGEST_ANSWER = 256 * 1024 * 1024  # bytes, before and after decompression
 _OUR_FAULT = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
@@ -168,6 +169,7 @@ class _Connection(asyncio.Protocol):
         if self._timer is None or self._timer.when() > deadline:
             self._set_timer(deadline)
         self._transport.write(data)
+        acknowledge_at_once(self._transport)
         try:
             return await waiter
         finally:
@@ -200,6 +202,8 @@ class _Connection(asyncio.Protocol):
             self._fail("malformed", f"{problem} after {self._received} bytes")
         if self._received > LARGEST_ANSWER:
             self._fail("malformed", f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MB")
+        if not self._done and self._transport is not None and not self._transport.is_closing():
+            acknowledge_at_once(self._transport)
 
     def eof_received(self) -> bool:
         self.connection_lost(None)  # now, not when all of the request is written: the server may never read it

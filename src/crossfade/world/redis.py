@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import math
 import re
 import shutil
 import signal
@@ -320,12 +321,20 @@ def _readable(content: Any, dump: bytes) -> str:
     elif kind == "list":
         shown = [_text(item) for item in value]
     elif kind == "zset":
-        shown = [[_text(value[i]), _text(value[i + 1])] for i in range(0, len(value), 2)]
+        shown = [[_text(value[i]), _score(_text(value[i + 1]))] for i in range(0, len(value), 2)]
     elif kind == "stream":
         shown = [[_text(entry), [_text(item) for item in fields]] for entry, fields in value]
     else:
         shown = dump.hex()
     return f"{kind} {json.dumps(shown, ensure_ascii=False)}"
+
+
+def _score(text: str) -> int | float | str:
+    """As a number: the server writes the same size of number now as 1795886505.05 and now as 1.79588650486e+9."""
+    number = float(text)
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _text(data: bytes) -> str:
