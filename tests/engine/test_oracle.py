@@ -756,6 +756,56 @@ def test_many_rows_alike_are_compared_in_time() -> None:
     assert "lost" == oracle.judge(made(9000, [1] * 11 + [0] * 39)).kind
 
 
+def test_a_random_text_that_does_not_look_random_is_followed_where_others_stood() -> None:
+    def logged_in(one: str, other: str, kept: str = "") -> Outcome:
+        rows = [new("sessions", id=5001, token=one), new("sessions", id=5002, token=kept or other)]
+        return outcome([told(200, {"token": one}), told(200, {"token": other})], rows)
+
+    tokens = [
+        "_trPn3y9X6ZY4ubSPOpxnR7y",
+        "6dd1OIlcA8eOGjum0BsqTNEX",
+        "Qm5Dq0Rr7kzX2v9AbcLoPw1t",
+        "9ZkqWm3nB7vC1xQpLs8dFgHj",
+    ]
+    oracle = Oracle([Reference((0, 1), logged_in(tokens[0], tokens[1])), Reference((0, 1), logged_in(*tokens[2:]))])
+    plain = "vsmzAQUrIKwSGBvPITafSNNc"
+    assert "serial" == oracle.judge(logged_in(plain, "a1B2c3D4e5F6g7H8i9J0kLmN")).kind
+    assert "lost" == oracle.judge(logged_in(plain, "a1B2c3D4e5F6g7H8i9J0kLmN", kept=plain)).kind
+
+
+def documents(left: Any, seen: Any, first: int = 204, second: int = 204) -> Outcome:
+    """Two renamings of one document, what they left of it, what a read shows."""
+    change = row("carts", {"id": 1}, {"id": 1, "document": {"name": "a", "cents": 5}}, {"id": 1, "document": left})
+    return outcome([told(first), told(second)], [change], reads=[told(200, seen)])
+
+
+def test_what_one_version_alone_would_leave_is_no_loss() -> None:
+    """The stable drops `cents`, in either order; a race keeps it, as two calls of the canary would."""
+    dropped, kept = {"name": "b"}, {"name": "b", "cents": 5}
+    both = ((0, 1), (1, 0))
+    oracle = Oracle([Reference(order, documents(dropped, {"cents": 5})) for order in both])
+    alone = Oracle([Reference(order, documents(kept, {"cents": 5})) for order in both])
+    race = documents(kept, {"cents": 5})
+    assert ("lost", True) == (oracle.judge(race).kind, oracle.leaves_as(race, alone))
+    assert not oracle.leaves_as(documents({"name": "a", "cents": 5}, {"cents": 5}), alone)  # a name is lost
+    assert not oracle.leaves_as(documents(kept, {"cents": 7}), alone)  # a read shows what neither gives
+    assert not oracle.leaves_as(documents(kept, {"cents": 5}, 204, 200), alone)  # an answer that no order gives
+
+
+def test_answers_count_together_where_one_version_alone_explains_the_rows() -> None:
+    """Both were told that they signed up; alone, the second is refused."""
+    one = [new("users", id=5001, mail="a")]
+    both = ((0, 1), (1, 0))
+
+    def signed(first: int, second: int) -> Outcome:
+        return outcome([told(first), told(second)], one)
+
+    oracle = Oracle([Reference((0, 1), signed(201, 409)), Reference((1, 0), signed(409, 201))])
+    alone = Oracle([Reference(order, signed(*((201, 409) if order == (0, 1) else (409, 201)))) for order in both])
+    assert not oracle.leaves_as(signed(201, 201), alone)
+    assert oracle.leaves_as(signed(409, 201), alone)
+
+
 # ── properties ──────────────────────────────────────────────────────────────
 
 Store = dict[str, dict[Any, dict[str, Any]]]

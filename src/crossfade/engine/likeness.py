@@ -54,16 +54,20 @@ class Naming:
 
 
 class Likeness:
-    """Compares values of `mine` with values of `theirs`. A value found alike may have named an id in `naming`."""
+    """Compares values of `mine` with values of `theirs`. A value found alike may have named an id in `naming`. `drawn`
+    collects the places where a random text stood for another: the next one there may not look random at all."""
 
     def __init__(self, mine: Scene, theirs: Scene, blur: Blur, naming: Naming) -> None:
         self._mine, self._theirs, self._blur, self._naming = mine, theirs, blur, naming
         self._now, self._other_now = mine.outcome.now, theirs.outcome.now
+        self.drawn: set[Place] = set()
 
     def leaf(self, place: Place, mine: Any, theirs: Any) -> bool:
         if isinstance(mine, str) and isinstance(theirs, str):
             mark = self._naming.mark()
             if self.texts_alike(mine, theirs) or _ages_alike("", mine, theirs):
+                if mine != theirs and _is_drawn(mine) and _is_drawn(theirs):
+                    self.drawn.add(place)
                 return True
             self._naming.back_to(mark)
             return place in self._blur.varying and self._varying_alike(place, mine, theirs, 6)
@@ -150,6 +154,10 @@ class Likeness:
             return False
         scale = _SCALES[unit]
         return abs((mine / scale - self._now) - (theirs / scale - self._other_now)) <= CLOCK_DRIFT
+
+
+def _is_drawn(text: str) -> bool:
+    return random_text(text) or any(kind == "hash" for kind, _ in cut(text))
 
 
 def is_number(value: Any) -> bool:

@@ -19,7 +19,7 @@ import msgspec
 
 from crossfade.engine.answers import Answer, graphql_errors, json_text
 from crossfade.engine.outcomes import Blur, Entry, Kept, Outcome, Place, Row, Scene, leaves, named, scene
-from crossfade.engine.renaming import Gap, equal, gaps, weight
+from crossfade.engine.renaming import Gap, drawn, equal, gaps, weight
 from crossfade.engine.sameness import MISSING, describe, pattern_of
 from crossfade.model.report import Difference
 
@@ -184,13 +184,16 @@ class Oracle:
     # ── learning ────────────────────────────────────────────────────────────
 
     def _learned(self, blur: Blur) -> Blur:
-        """A value that differs between runs in one order is first followed as an id; where it still differs, and where
-        more than a value differs, the place is not compared."""
+        """A value that differs between runs in one order, and a place of random texts, is first followed as an id; where it
+        still differs, and where more than a value differs, the place is not compared."""
         pairs = [
             (one, other, order)
             for order, same in self._scenes.items()
             for one, other in itertools.islice(itertools.combinations(same, 2), 6)
         ]
+        for one, other, order in pairs:
+            random = drawn(one, other, order, blur, self._fixed)
+            blur = msgspec.structs.replace(blur, varying=blur.varying | random)
         for _ in range(LEARNING_ROUNDS):
             found = [
                 gap

@@ -71,6 +71,13 @@ def equal(
     return False
 
 
+def drawn(mine: Scene, theirs: Scene, actors: Iterable[int], blur: Blur, fixed: frozenset[str]) -> frozenset[Place]:
+    """The places where one random text stands for another."""
+    matching = next(_attempts(mine, theirs, blur, fixed, True))
+    matching.run(tuple(actors), [])
+    return frozenset(matching.like.drawn)
+
+
 def _attempts(mine: Scene, theirs: Scene, blur: Blur, fixed: frozenset[str], strict: bool) -> Iterator[_Matching]:
     """One matching after the other, each to be run before the next is asked for: depth first over the points where
     several partners fit."""
@@ -116,7 +123,7 @@ class _Matching:
     ) -> None:
         self._mine, self._theirs, self._blur, self._strict = mine, theirs, blur, strict
         self._naming = Naming(fixed | mine.known | theirs.known)
-        self._like = Likeness(mine, theirs, blur, self._naming)
+        self.like = Likeness(mine, theirs, blur, self._naming)
         self._choices = choices
         self.taken: list[tuple[int, int]] = []
         self._later: list[Postponed] | None = None
@@ -226,7 +233,7 @@ class _Matching:
             self._object(place, label, path, mine, theirs, found)
         elif isinstance(mine, list) and isinstance(theirs, list):
             self._list(place, label, path, mine, theirs, found)
-        elif not self._like.leaf((place, pattern), mine, theirs):
+        elif not self.like.leaf((place, pattern), mine, theirs):
             plain = _is_scalar(mine) and _is_scalar(theirs)
             shown = label if place == label and not path else f"{label} {path}"
             found.append(Gap((place, pattern), shown, mine, theirs, "leaf" if plain else "shape"))
@@ -247,7 +254,7 @@ class _Matching:
 
     def _names_alike(self, mine: str, theirs: str) -> bool:
         """Names of fields that are ids; a plain name is only alike to itself."""
-        return any(c.isdigit() for c in mine) and self._like.texts_alike(mine, theirs)
+        return any(c.isdigit() for c in mine) and self.like.texts_alike(mine, theirs)
 
     def _list(self, place: str, label: str, path: str, mine: list[Any], theirs: list[Any], found: list[Gap]) -> None:
         pattern = pattern_of(path)
@@ -290,7 +297,7 @@ class _Matching:
             return False
         drawn = any(where == place and path.startswith(f"{pattern}[]") for where, path in self._blur.varying)
         return drawn or all(
-            any(True for _ in named(item, self._mine.ids)) or any(self._like.is_clock(leaf) for _, leaf in leaves(item))
+            any(True for _ in named(item, self._mine.ids)) or any(self.like.is_clock(leaf) for _, leaf in leaves(item))
             for item in items
         )
 
