@@ -87,13 +87,14 @@ class Director(Generic[T]):
         self._background = background
         self._moved = asyncio.Event()
         self._pids: dict[int, int] = {}
+        self._working: set[tuple[str, str, int]] = set()  # connections in whose transaction a call has done something
         self._outcome: Directed[T] = Directed(len(actors))
 
     # ── told by the gate ────────────────────────────────────────────────────
 
     def arrived(self, turn: Turn) -> bool:
         number = self._by_name.get(turn.actor)
-        if number is None or (turn.store, turn.text) in self._background:
+        if number is None or self._is_background(turn):
             return False
         actor = self._actors[number]
         if actor.done:
@@ -105,6 +106,21 @@ class Director(Generic[T]):
         actor.quiet_since = time.monotonic()
         self._moved.set()
         return True
+
+    def _is_background(self, turn: Turn) -> bool:
+        """Work of the service's own. The end of a transaction belongs to what was done in it: COMMIT has one text."""
+        place = (turn.actor, turn.store, turn.connection)
+        if turn.kind not in ("commit", "rollback"):
+            if turn.began:
+                self._working.discard(place)
+            if (turn.store, turn.text) in self._background:
+                return True
+            self._working.add(place)
+        elif place not in self._working:
+            return True
+        else:
+            self._working.discard(place)
+        return False
 
     def finished(self, turn: Turn) -> None:
         for actor in self._actors:
