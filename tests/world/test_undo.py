@@ -258,6 +258,27 @@ def test_unique_values_that_change_hands_can_be_applied(stage: Scene) -> None:
     stage.run(stores.drop())
 
 
+def test_rows_older_than_a_check_are_written_and_the_check_still_holds(stage: Scene) -> None:
+    stores = stage.stores(
+        "create table parcel (id int primary key, state text not null check (state <> ''));"
+        "insert into parcel values (1, 'sent'), (2, 'sent'), (3, 'new');"
+        "alter table parcel add constraint known check (state in ('new', 'shipped')) not valid"
+    )
+    look = "select id, state from parcel order by id"
+    old = [[1, "sent"], [2, "sent"], [3, "new"]]
+    stage.sql(stores, "delete from parcel where id = 1; update parcel set state = 'shipped' where id > 1", "select 1")
+    stage.run(stores.rewind())
+    assert stage.run(stores.rows(look)) == old
+    stage.run(stores.apply(Delta((RowChange("db", "public.parcel", '{"id":4}', None, '{"id":4,"state":"sent"}', 0.0),))))
+    assert stage.run(stores.rows(look)) == [*old, [4, "sent"]]
+    for values in ("(5, 'sent')", "(5, '')"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            stage.sql(stores, f"insert into parcel values {values}")
+    stage.run(stores.rewind())
+    assert stage.run(stores.rows(look)) == old
+    stage.run(stores.drop())
+
+
 def test_applied_ids_are_not_given_again(stage: Scene, shop) -> None:
     image = '{"id":%d,"fullName":"far","settings":null}'
     delta = Delta((RowChange("db", "public.Customer", '{"id":90000}', None, image % 90000),))
