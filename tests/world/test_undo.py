@@ -269,7 +269,9 @@ def test_rows_older_than_a_check_are_written_and_the_check_still_holds(stage: Sc
     stage.sql(stores, "delete from parcel where id = 1; update parcel set state = 'shipped' where id > 1", "select 1")
     stage.run(stores.rewind())
     assert stage.run(stores.rows(look)) == old
-    stage.run(stores.apply(Delta((RowChange("db", "public.parcel", '{"id":4}', None, '{"id":4,"state":"sent"}', 0.0),))))
+    stage.run(
+        stores.apply(Delta((RowChange("db", "public.parcel", '{"id":4}', None, '{"id":4,"state":"sent"}', 0.0),)))
+    )
     assert stage.run(stores.rows(look)) == [*old, [4, "sent"]]
     for values in ("(5, 'sent')", "(5, '')"):
         with pytest.raises(asyncpg.CheckViolationError):
