@@ -225,11 +225,13 @@ class RaceCheck:
         done: list[Tried] = []
         for sides in self._assignments(pair, mixed=True):
             done.append(await self._try(arena, pair, sides, deadline))
-        mixed_fails = any(tried.failures for tried in done)
-        pure = [s for s in self._assignments(pair, mixed=False) if mixed_fails or s[0] is Side.CANARY]
-        for sides in pure:
+        pure = self._assignments(pair, mixed=False)
+        for sides in pure if any(tried.failures for tried in done) else reversed(pure):
+            failing = any(tried.failures for tried in done)
+            if sides[0] is Side.STABLE and not failing:
+                continue  # an old race of the stable matters only where something fails: then it may be the same
             # Each control has time of its own: one that was not tried long enough would be called clean.
-            patience = max(deadline, time.monotonic() + PAIR_SECONDS) if mixed_fails else deadline
+            patience = max(deadline, time.monotonic() + PAIR_SECONDS) if failing else deadline
             thorough = any(t.failures and not t.failures[0].decisions for t in done)
             done.append(await self._try(arena, pair, sides, patience, control=thorough))
         await self._judge(arena, pair, done)
