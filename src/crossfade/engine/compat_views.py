@@ -27,6 +27,7 @@ class Views:
         text = json.dumps(root)
         self._flags = {flag: f'"{flag}": true' in text for flag in ("readOnly", "writeOnly")}
         self._closed = any(f'"{keyword}": false' in text for keyword in _CLOSED)
+        self._renames = "/oneOf/" not in text  # nothing points at a branch by its number
         self._made: dict[tuple[str, bool, bool], dict[str, Any]] = {}
 
     def view(self, flag: str, writer: bool, tolerant: bool) -> dict[str, Any]:
@@ -36,13 +37,14 @@ class Views:
             return self._root
         key = (flag if self._flags[flag] else "", writer, opened)
         if key not in self._made:
-            self._made[key] = _View(self._root, key[0], writer, opened).made()
+            self._made[key] = _View(self._root, key[0], writer, opened, self._renames).made()
         return self._made[key]
 
 
 class _View:
-    def __init__(self, root: dict[str, Any], flag: str, writer: bool, opened: bool) -> None:
+    def __init__(self, root: dict[str, Any], flag: str, writer: bool, opened: bool, renames: bool) -> None:
         self._root = root
+        self._renames = opened and renames
         self._flag = flag
         self._instead = _NOTHING if writer else _ANYTHING
         self._opened = opened
@@ -67,6 +69,9 @@ class _View:
             new = self._entry(key, item, hidden)
             if new is not item:
                 changed[key] = new
+        if self._renames and isinstance(value.get("oneOf"), list) and "anyOf" not in value:
+            whole = {**value, **changed}
+            return {"anyOf" if key == "oneOf" else key: item for key, item in whole.items()}
         return {**value, **changed} if changed else value
 
     def _entry(self, key: str, item: Any, hidden: frozenset[str]) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
-from jsonschema_rs import canonical
 
 from crossfade.model.compat import Contained, Containment
 
@@ -82,7 +81,7 @@ class Comparer:
     def _leaf(self, writer: Any, reader: Any, pa: str, pb: str, reverse: bool) -> Iterator[Containment]:
         one, two = self._closed(writer, 1 if reverse else 0), self._closed(reader, 0 if reverse else 1)
         try:
-            answer = str(canonical.schema.canonicalize(two).covers(canonical.schema.canonicalize(one)))
+            answer = str(jsonschema_rs.canonicalize(two).covers(jsonschema_rs.canonicalize(one)).value)
         except Exception as problem:
             answer = str(problem)
         if "yes" in answer.lower():
