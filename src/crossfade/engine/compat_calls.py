@@ -14,7 +14,9 @@ from crossfade.model.openapi import OpenApiDocument, join
 from crossfade.model.ramp import Side
 
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
-_TEXT_LIMITS = frozenset({"enum", "const", "pattern", "format", "minLength", "maxLength", "not", "allOf", "anyOf", "oneOf"})
+_TEXT_LIMITS = frozenset(
+    {"enum", "const", "pattern", "format", "minLength", "maxLength", "not", "allOf", "anyOf", "oneOf"}
+)
 
 
 class Calls:
@@ -42,9 +44,7 @@ class Calls:
     # -- what is sent -----------------------------------------------------------------------------------------------
 
     def _security(self, consumer: Operation, provider: Operation, side: Side, name: str) -> None:
-        refused = [
-            one for one in consumer.security if not any(_suffices(one, wanted) for wanted in provider.security)
-        ]
+        refused = [one for one in consumer.security if not any(_suffices(one, wanted) for wanted in provider.security)]
         if not refused:
             return
         same = any(_schemes(one) >= _schemes(wanted) for one in refused for wanted in provider.security)
@@ -275,7 +275,11 @@ def _encoding(value: Any, media: str) -> tuple[str, str, str]:
     style = str(value.get("style") or "form")
     explode = value.get("explode")
     exploded = explode if isinstance(explode, bool) else style == "form"
-    return types, "" if style == "form" else style, "" if exploded == (style == "form") else f"explode {exploded}".lower()
+    return (
+        types,
+        "" if style == "form" else style,
+        "" if exploded == (style == "form") else f"explode {exploded}".lower(),
+    )
 
 
 # -- parameters -------------------------------------------------------------------------------------------------------

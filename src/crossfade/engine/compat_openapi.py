@@ -18,7 +18,7 @@ from crossfade.engine.compat_calls import Calls
 from crossfade.engine.compat_facts import Operation, at, operations
 from crossfade.engine.compat_pairing import Pairing, paired
 from crossfade.engine.compat_schemas import Schemas
-from crossfade.model.compat import Break, Crossing, Severity
+from crossfade.model.compat import Break, Severity
 from crossfade.model.openapi import OpenApiDocument
 from crossfade.model.ramp import Side
 
@@ -40,7 +40,7 @@ class Comparison(msgspec.Struct, frozen=True):
     breaks: tuple[Break, ...]
     compared: tuple[str, ...]
     not_compared: tuple[str, ...] = ()
-    operations: int = 0
+    sunsets: dict[str, str] = {}  # `x-sunset` of operations the canary has no more, where it is no date
 
 
 def compare(stable: OpenApiDocument, canary: OpenApiDocument, options: Options = Options()) -> Comparison:
@@ -57,9 +57,9 @@ def compare(stable: OpenApiDocument, canary: OpenApiDocument, options: Options =
                 calls.compare(consumer, provider, side)
     return Comparison(
         breaks=gathered.breaks(),
-        compared=_compared(pairing, schemas),
+        compared=_compared(pairing),
         not_compared=_not_compared(stable, canary, schemas),
-        operations=len(pairing.pairs),
+        sunsets={str(one): one.sunset for one in pairing.removed if one.sunset and sunset_date(one.sunset) is None},
     )
 
 
@@ -70,26 +70,22 @@ def _unchanged(
     one, two = pair
     if one.security != two.security:
         return False
-    if [_place(p) for p in one.parameters] != [_place(p) for p in two.parameters]:
+    if [(p.place, p.key) for p in one.parameters] != [(p.place, p.key) for p in two.parameters]:
         return False
     shared = ((a.pointer, b.pointer) for a, b in zip(one.parameters, two.parameters, strict=True))
     return all(
-        schemas.unchanged.same(at(stable.root, a), at(canary.root, b))
-        for a, b in ((one.pointer, two.pointer), *shared)
+        schemas.unchanged.same(at(stable.root, a), at(canary.root, b)) for a, b in ((one.pointer, two.pointer), *shared)
     )
-
-
-def _place(parameter: object) -> tuple[str, str]:
-    return parameter.place, parameter.key  # type: ignore[attr-defined]
 
 
 def _whole_operations(pairing: Pairing, options: Options, gathered: Gathered) -> None:
     for side in options.consumers:
         for one, two in pairing.moved:
             mine, theirs = (one, two) if side is Side.STABLE else (two, one)
-            names = [" or ".join(f"`{base or '/'}`" for base in each.bases) for each in (mine, theirs)]
+            what, detail = (" or ".join(f"`{base or '/'}`" for base in each.bases) for each in (mine, theirs))
             pointers = ("/servers", "/servers")
-            gathered.add(Fault("base-path-changed", side, str(one), "path", pointers, *names, keyword=" ".join(names)))
+            keyword = f"{what} {detail}"
+            gathered.add(Fault("base-path-changed", side, str(one), "path", pointers, what, detail, keyword=keyword))
     if Side.STABLE in options.consumers:
         for one in pairing.removed:
             gathered.add(_removed(one, options.today))
@@ -97,11 +93,15 @@ def _whole_operations(pairing: Pairing, options: Options, gathered: Gathered) ->
             if (two.deprecated and not one.deprecated) or (two.sunset and two.sunset != one.sunset):
                 detail = f", until {two.sunset}" if two.sunset else ""
                 pointers = (one.pointer, two.pointer)
-                gathered.add(Fault("operation-deprecated", Side.STABLE, str(one), "path", pointers, str(one), detail))
+                gathered.add(
+                    Fault("operation-deprecated", Side.STABLE, str(one), "deprecated", pointers, str(one), detail)
+                )
     if Side.CANARY in options.consumers:
         for one in pairing.added:
             if not one.webhook:
-                gathered.add(Fault("operation-added", Side.CANARY, str(one), "path", ("/paths", one.pointer), str(one)))
+                gathered.add(
+                    Fault("operation-added", Side.CANARY, str(one), "status", ("/paths", one.pointer), str(one))
+                )
 
 
 def _removed(operation: Operation, today: str) -> Fault:
@@ -118,7 +118,7 @@ def _removed(operation: Operation, today: str) -> Fault:
         severity = Severity.WARNING if over else None
         more = f"; its sunset was {date.isoformat()}" if over else f", before its sunset on {date.isoformat()}"
     return Fault(
-        "operation-removed", Side.STABLE, str(operation), "path", (operation.pointer, "/paths"), str(operation),
+        "operation-removed", Side.STABLE, str(operation), "status", (operation.pointer, "/paths"), str(operation),
         severity=severity, more=more,
     )  # fmt: skip
 
@@ -137,7 +137,7 @@ def sunset_date(text: str) -> datetime.date | None:
     return None
 
 
-def _compared(pairing: Pairing, schemas: Schemas) -> tuple[str, ...]:
+def _compared(pairing: Pairing) -> tuple[str, ...]:
     """What was looked at; empty where the documents have no operation in common."""
     if not pairing.pairs and not pairing.removed:
         return ()
@@ -152,6 +152,3 @@ def _not_compared(stable: OpenApiDocument, canary: OpenApiDocument, schemas: Sch
     found: Sequence[str] = tuple(schemas.undescribed)
     more = (f"and {len(found) - MOST_TOLD} more that only one document describes",) if len(found) > MOST_TOLD else ()
     return (*stable.notes, *canary.notes, *found[:MOST_TOLD], *more)
-
-
-WRITERS = {Crossing.REQUEST: "consumer", Crossing.RESPONSE: "provider", Crossing.MESSAGE: "provider"}

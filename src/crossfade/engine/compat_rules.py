@@ -243,11 +243,26 @@ _TABLE = (
 RULES: dict[str, Rule] = {rule.id: rule for rule in _TABLE}
 
 _LIMITS = frozenset(
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems "
-    "minProperties maxProperties contains minContains maxContains".split()
+    [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minProperties",
+        "maxProperties",
+        "contains",
+        "minContains",
+        "maxContains",
+    ]
 )
 _EXTRA = frozenset(
-    "additionalProperties unevaluatedProperties propertyNames patternProperties falseSchema false".split()
+    ["additionalProperties", "unevaluatedProperties", "propertyNames", "patternProperties", "falseSchema", "false"]
 )
 
 

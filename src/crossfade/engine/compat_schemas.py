@@ -77,7 +77,9 @@ class Schemas:
         ]
         key = (id(views[0]), id(views[1]))
         if key not in self._comparers:
-            self._comparers[key] = Comparer(*views, *map(_dialect, self._documents))
+            self._comparers[key] = Comparer(
+                views[0], views[1], _dialect(self._documents[0]), _dialect(self._documents[1])
+            )
         schemas = (at(views[0], stable.pointer), at(views[1], canary.pointer))
         found = self._comparers[key].breaks(*schemas, stable.pointer, canary.pointer, reverse=writer is Side.CANARY)
         for one in found:
@@ -124,7 +126,7 @@ class Schemas:
                 writer,
                 operation,
                 crossed.path(found.path),
-                found.pointers,
+                self._narrowed(found),
                 what=what,
                 keyword=found.keyword,
                 witness=found.witness,
@@ -132,6 +134,15 @@ class Schemas:
                 crossing=crossed.told,
             )
         )
+
+    def _narrowed(self, found: Containment) -> tuple[str, str]:
+        """The places of the keyword that refuses, where the schemas have it."""
+        narrowed = []
+        for document, pointer in zip(self._documents, found.pointers, strict=True):
+            schema = at(document.root, pointer)
+            there = isinstance(schema, dict) and found.keyword in schema
+            narrowed.append(join(pointer, found.keyword) if there else pointer)
+        return narrowed[0], narrowed[1]
 
     # -- defaults ---------------------------------------------------------------------------------------------------
 

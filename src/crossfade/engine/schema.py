@@ -33,9 +33,7 @@ class Comparer:
         found = self.breaks(a, b, pointer_a, pointer_b, reverse)
         return found[0] if found else Containment(Contained.YES)
 
-    def breaks(
-        self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False
-    ) -> tuple[Containment, ...]:
+    def breaks(self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False) -> tuple[Containment, ...]:
         key = (pointer_a, pointer_b, reverse)
         if key in self._memo:
             return self._memo[key] or ()

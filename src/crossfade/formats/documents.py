@@ -37,9 +37,7 @@ def read_document(path: Path, shown: str, expected: str = "an OpenAPI document")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise ContractError(
-            f"there is no file `{shown}`", where=shown, hint=f"{expected} was expected"
-        ) from None
+        raise ContractError(f"there is no file `{shown}`", where=shown, hint=f"{expected} was expected") from None
     except OSError as problem:
         raise ContractError(f"`{shown}` cannot be read: {problem.strerror}", where=shown) from None
     try:

@@ -108,7 +108,9 @@ class OpenApiFiles:
         if own is not None:
             return own
         if _REMOTE.match(reference):
-            self._notes.append(f"{self._where(file, pointer)}: `{reference}` is not fetched: it accepts everything here")
+            self._notes.append(
+                f"{self._where(file, pointer)}: `{reference}` is not fetched: it accepts everything here"
+            )
             return None
         address, _, fragment = reference.partition("#")
         target = file if not address else (file.parent / unquote(address)).resolve()
@@ -135,7 +137,7 @@ class OpenApiFiles:
     def _identified(self, reference: str, file: Path) -> str | None:
         """The place of a schema of this file whose `$id` the reference names."""
         address, _, fragment = reference.partition("#")
-        if not address or (fragment and not fragment.startswith("/")) or '$id' not in self._file(file).text:
+        if not address or (fragment and not fragment.startswith("/")) or "$id" not in self._file(file).text:
             return None
         place = next((place for name, place in _anchors(self._file(file).value, ("$id",)) if name == address), None)
         return None if place is None else "#" + join(self._prefix(file), *place) + unquote(fragment)
@@ -198,9 +200,7 @@ def _near(root: Any, tokens: tuple[str, ...]) -> str:
     return ""
 
 
-def _anchors(
-    root: Any, keys: tuple[str, ...] = ("$anchor", "$dynamicAnchor")
-) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _anchors(root: Any, keys: tuple[str, ...] = ("$anchor", "$dynamicAnchor")) -> Iterator[tuple[str, tuple[str, ...]]]:
     waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
     while waiting:
         value, place = waiting.pop()

@@ -58,7 +58,7 @@ def _yaml_position(root: Any, place: Sequence[str]) -> Position:
 
 def _entry(node: Any, token: str, depth: int) -> tuple[Any, Any] | None:
     """The key and the value of `token`, merged ones (`<<`) last."""
-    merges = []
+    merges: list[Any] = []
     for key, value in reversed(node.value):
         if key.tag == "tag:yaml.org,2002:merge":
             merges += value.value if isinstance(value, yaml.SequenceNode) else [value]
