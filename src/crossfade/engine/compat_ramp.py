@@ -67,7 +67,8 @@ def epoch_pairs(contract: Contract, services: Sequence[str], breaks: Sequence[Br
         for pair in PAIRS:
             if any(met[service, pair] & set(stages) for service in services):
                 ids = tuple(one.id for one in breaks if pair_of(one) == pair and names & set(one.stages))
-                meetings.append(Meeting(pair[0].value, pair[1].value, ids))
+                forward = any(_forward(contract, service, *pair) & set(stages) for service in services)
+                meetings.append(Meeting(pair[0].value, pair[1].value, ids, rollback=not forward))
         names_in_order = tuple(contract.stages[index].name for index in stages)
         result.append(EpochPairs(names_in_order, contract.stages[stages[0]].phase.value, tuple(meetings)))
     return tuple(result)
@@ -75,14 +76,21 @@ def epoch_pairs(contract: Contract, services: Sequence[str], breaks: Sequence[Br
 
 def meeting_stages(contract: Contract, service: str, consumer: Side, provider: Side) -> tuple[int, ...]:
     """Indices of the stages at which a consumer of one side may call the provider of the other."""
+    met = set(_forward(contract, service, consumer, provider))
+    if provider is Side.STABLE:
+        met |= {index for index in rollback_stages(contract) if contract.stages[index].weights.get(service, 0.0) > 0}
+    return tuple(sorted(met))
+
+
+def _forward(contract: Contract, service: str, consumer: Side, provider: Side) -> frozenset[int]:
+    """Those where they meet on the way forward."""
     weights = [stage.weights.get(service, 0.0) for stage in contract.stages]
-    back = {index for index in rollback_stages(contract) if weights[index] > 0}
     sticky = contract.stickiness.kind != "none"
     if provider is Side.CANARY:
-        return tuple(index for index, weight in enumerate(weights) if weight > 0)
+        return frozenset(index for index, weight in enumerate(weights) if weight > 0)
     if consumer is Side.STABLE:
-        return tuple(index for index, weight in enumerate(weights) if weight < 1 or index in back)
-    return tuple(index for index, weight in enumerate(weights) if index in back or (0 < weight < 1 and not sticky))
+        return frozenset(index for index, weight in enumerate(weights) if weight < 1)
+    return frozenset(index for index, weight in enumerate(weights) if 0 < weight < 1 and not sticky)
 
 
 def pair_of(one: Break) -> tuple[Side, Side]:

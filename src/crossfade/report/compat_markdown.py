@@ -62,7 +62,8 @@ def _timeline(report: CompatReport) -> list[str]:
             found = _deciding([breaks[one] for one in meeting.breaks if one in breaks])
             names = ", ".join(dict.fromkeys(one.rule for one in found)) or "none"
             stages = _escaped(", ".join(epoch.stages))
-            lines.append(f"| {stages} | {epoch.phase} | {meeting.consumer} | {meeting.provider} | {names} |")
+            provider = meeting.provider + (" (after a rollback)" if meeting.rollback else "")
+            lines.append(f"| {stages} | {epoch.phase} | {meeting.consumer} | {provider} | {names} |")
     return [*lines, ""]
 
 

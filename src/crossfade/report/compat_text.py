@@ -99,6 +99,7 @@ def _meetings(epoch: EpochPairs, breaks: dict[str, Break], ink: Ink) -> list[str
     lines: list[str] = []
     for meeting in epoch.meetings:
         pair = f"{meeting.consumer} consumer {ink.glyph('right')} {meeting.provider} provider"
+        pair += " (after a rollback)" if meeting.rollback else ""
         found = [breaks[one] for one in meeting.breaks if one in breaks]
         bad = [one for one in found if one.severity is Severity.ERROR and not one.declared]
         mild = len([one for one in found if one.severity is Severity.WARNING and not one.declared])
