@@ -202,6 +202,17 @@ class Validators:
         except (ValueError, TypeError, RecursionError):
             return None
 
+    def refusal(self, schema: Any, value: Any) -> tuple[str, str]:
+        """Where in the value and by which keyword it is refused: the deepest of the first errors."""
+        validator = self._validator(schema)
+        if validator is None:
+            return "", ""
+        first = next(iter(validator.iter_errors(value)), None)
+        if first is None:
+            return "", ""
+        path = "".join("[]" if isinstance(step, int) else f".{step}" for step in first.instance_path)
+        return path.removeprefix("."), str(first.kind.name)
+
     def _validator(self, schema: Any) -> jsonschema_rs.Validator | None:
         if id(schema) not in self._compiled:
             self._kept.append(schema)

@@ -13,7 +13,7 @@ from math import ceil, floor
 from typing import Any
 
 from crossfade.engine.schema_forms import Form, Literal, atom, question
-from crossfade.engine.schema_proof import Exhausted, Prover, common_multiple, finite, fulfils
+from crossfade.engine.schema_proof import FORMAT_SHAPES, Exhausted, Prover, common_multiple, finite, fulfils
 from crossfade.engine.schema_regex import strings
 from crossfade.engine.schema_values import FRACTION, INTEGER, WHOLE, number_of, same_key, size_of
 
@@ -273,8 +273,9 @@ def _texts(form: Form) -> Iterator[str]:
     low, high = form.min_length, form.max_length
     if low > LONGEST:
         return
+    shapes = tuple(shape for name in form.formats if (shape := FORMAT_SHAPES.get(name)))
     if form.patterns or form.not_patterns:
-        yield from strings(form.patterns, form.not_patterns, low, high, 8)
+        yield from strings((*form.patterns, *shapes), form.not_patterns, low, high, 8)
     for name in form.formats:
         yield from FORMAT_EXAMPLES.get(name, ())
     plain = ["a" * low, "b" * low, "0" * low, "a" * (low + 1), "b" * (low + 1), "ab" + "c" * max(0, low - 2)]

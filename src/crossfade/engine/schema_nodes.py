@@ -105,6 +105,11 @@ class Side:
         self._targets: dict[str, Node | None] = {}
         self._formats: dict[str, bool] = {}
         self._whole: int | None = None
+        self._named: set[int] = set()
+
+    def is_target(self, node: Node) -> bool:
+        """Whether some reference that was followed names it."""
+        return id(node) in self._named
 
     def node(self, schema: Schema, pointer: str) -> Node:
         """`schema` is in 2020-12 already."""
@@ -121,7 +126,8 @@ class Side:
             pointer = self.pointer(reference)
             found = None if pointer is None else looked_up(self.document, pointer)
             if is_schema(found) and pointer is not None:
-                self._targets[reference] = self.node(rewritten(found, self.dialect), pointer)
+                node = self._targets[reference] = self.node(rewritten(found, self.dialect), pointer)
+                self._named.add(id(node))
         return self._targets[reference]
 
     def pointer(self, reference: str) -> str | None:
