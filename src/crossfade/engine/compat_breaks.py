@@ -47,20 +47,26 @@ class Gathered:
     def __init__(self, strict: bool, files: tuple[str, str]) -> None:
         self._strict = strict
         self._files = files
-        self._found: dict[tuple[str, ...], tuple[Fault, dict[str, None]]] = {}
+        self._found: dict[tuple[str, ...], tuple[Fault, dict[str, str]]] = {}
 
     def add(self, fault: Fault) -> None:
         key = (fault.rule, fault.writer.value, *map(_unnumbered, fault.pointers), fault.keyword, _leaf(fault.path))
         if key in self._found:
-            self._found[key][1][fault.operation] = None
+            self._found[key][1].setdefault(fault.operation, fault.path)
         else:
-            self._found[key] = (fault, {fault.operation: None})
+            self._found[key] = (fault, {fault.operation: fault.path})
 
     def breaks(self) -> tuple[Break, ...]:
         """Worst first, then as the documents go."""
         made = [self._made(key, fault, tuple(found)) for key, (fault, found) in self._found.items()]
         ranks = list(Severity)
         return tuple(sorted(made, key=lambda one: ranks.index(one.severity)))
+
+    def paths(self) -> dict[str, dict[str, str]]:
+        """Break -> operation -> its place there, of those that several operations reach at different places."""
+        return {
+            fingerprint(key): dict(found) for key, (_, found) in self._found.items() if len(set(found.values())) > 1
+        }
 
     def _made(self, key: tuple[str, ...], fault: Fault, operations: tuple[str, ...]) -> Break:
         rule = RULES[fault.rule]

@@ -40,6 +40,7 @@ class Comparison(msgspec.Struct, frozen=True):
     breaks: tuple[Break, ...]
     compared: tuple[str, ...]
     not_compared: tuple[str, ...] = ()
+    paths: dict[str, dict[str, str]] = {}  # break -> operation -> place, where places differ
     sunsets: dict[str, str] = {}  # `x-sunset` of operations the canary has no more, where it is no date
 
 
@@ -59,6 +60,7 @@ def compare(stable: OpenApiDocument, canary: OpenApiDocument, options: Options =
         breaks=gathered.breaks(),
         compared=_compared(pairing),
         not_compared=_not_compared(stable, canary, schemas),
+        paths=gathered.paths(),
         sunsets={str(one): one.sunset for one in pairing.removed if one.sunset and sunset_date(one.sunset) is None},
     )
 

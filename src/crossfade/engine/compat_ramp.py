@@ -34,22 +34,27 @@ PAIRS = tuple((consumer, provider) for consumer in Side for provider in Side)
 
 
 def placed(
-    contract: Contract, service: str, breaks: Iterable[Break], sunsets: Mapping[str, str] = {}
+    contract: Contract,
+    service: str,
+    breaks: Iterable[Break],
+    sunsets: Mapping[str, str] = {},
+    paths: Mapping[str, Mapping[str, str]] = {},
 ) -> tuple[Break, ...]:
     """The breaks of a service with the stages where their pair meets, and whether `changes` declares them. `sunsets` are
-    stages (or other texts) at which operations end."""
+    stages (or other texts) at which operations end; `paths` (break -> operation -> place) where places differ."""
     found = []
     for one in breaks:
+        places = {operation: paths.get(one.id, {}).get(operation, one.path) for operation in one.operations}
         consumer, provider = pair_of(one)
         meeting = meeting_stages(contract, service, consumer, provider)
-        stages = [index for index in meeting if _counts(contract, service, one, index, sunsets)]
+        stages = [index for index in meeting if _counts(contract, service, one, places, index, sunsets)]
         found.append(
             msgspec.structs.replace(
                 one,
                 service=service,
                 stages=tuple(contract.stages[index].name for index in stages),
                 severity=one.severity if stages else Severity.INFO,
-                declared=declared(contract.changes, one),
+                declared=declared(contract.changes, places),
             )
         )
     return tuple(found)
@@ -99,16 +104,17 @@ def pair_of(one: Break) -> tuple[Side, Side]:
     return (writer, reader) if one.crossing is Crossing.REQUEST else (reader, writer)
 
 
-def declared(changes: Sequence[Change], one: Break) -> bool:
-    """Whether `changes` names the place for every operation the break reaches."""
-    path = _plain(one.path)
-    fitting = [change for change in changes if _covers(_plain(change.field), path)]
-    return bool(one.operations) and all(
-        any(change.on.matches(operation) for change in fitting) for operation in one.operations
+def declared(changes: Sequence[Change], places: Mapping[str, str]) -> bool:
+    """Whether `changes` names the place for every operation a break reaches (operation -> place)."""
+    return bool(places) and all(
+        any(change.on.matches(operation) and _covers(_plain(change.field), _plain(path)) for change in changes)
+        for operation, path in places.items()
     )
 
 
-def _counts(contract: Contract, service: str, one: Break, stage: int, sunsets: Mapping[str, str]) -> bool:
+def _counts(
+    contract: Contract, service: str, one: Break, places: Mapping[str, str], stage: int, sunsets: Mapping[str, str]
+) -> bool:
     if one.rule == "operation-removed":
         names = [item.name for item in contract.stages]
         ends = [sunsets.get(operation, "") for operation in one.operations]
@@ -116,17 +122,19 @@ def _counts(contract: Contract, service: str, one: Break, stage: int, sunsets: M
             return False
     if pair_of(one) != (Side.STABLE, Side.CANARY):
         return True
-    windows = [rule for rule in contract.rules if _speaks_of(rule, service, one)]
+    windows = [rule for rule in contract.rules if _speaks_of(rule, service, places)]
     return not windows or any(_inside(contract, rule, stage) for rule in windows)
 
 
-def _speaks_of(rule: BehaviourRule, service: str, one: Break) -> bool:
+def _speaks_of(rule: BehaviourRule, service: str, places: Mapping[str, str]) -> bool:
     """A rule with a window about the place of the break, for all its operations."""
     if (rule.from_stage is None and rule.until_stage is None) or rule.service not in (None, service):
         return False
-    path = re.escape(_plain(one.path))
-    return all(rule.on.matches(operation) for operation in one.operations) and any(
-        re.search(rf"(?<![\w.]){path}(?![\w])", _plain(expression.source)) for expression in rule.expect
+    expected = [_plain(expression.source) for expression in rule.expect]
+    return all(
+        rule.on.matches(operation)
+        and any(re.search(rf"(?<![\w.]){re.escape(_plain(path))}(?!\w)", text) for text in expected)
+        for operation, path in places.items()
     )
 
 

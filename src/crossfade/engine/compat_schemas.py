@@ -11,6 +11,7 @@ import msgspec
 
 from crossfade.engine.compat_breaks import MISSING, Fault, Gathered, shown, value_at
 from crossfade.engine.compat_facts import Content, at
+from crossfade.engine.compat_paths import ValuePaths, full_path
 from crossfade.engine.compat_rules import schema_rule
 from crossfade.engine.compat_views import Unchanged, Views
 from crossfade.engine.schema import Comparer
@@ -55,6 +56,7 @@ class Schemas:
         self._gathered = gathered
         self._views = (Views(stable.root), Views(canary.root))
         self._comparers: dict[tuple[int, int], Comparer] = {}
+        self._paths = (ValuePaths(stable.root), ValuePaths(canary.root))
         self._defaults: dict[tuple[str, str], tuple[tuple[str, str, str, Any, Any], ...]] = {}
         self.unchanged = Unchanged(stable.root, canary.root)
         self.compared = 0
@@ -83,7 +85,8 @@ class Schemas:
         schemas = (at(views[0], stable.pointer), at(views[1], canary.pointer))
         found = self._comparers[key].breaks(*schemas, stable.pointer, canary.pointer, reverse=writer is Side.CANARY)
         for one in found:
-            self._add(crossed, writer, one, operation)
+            path = self._path(one, stable.pointer, canary.pointer)
+            self._add(crossed, writer, msgspec.structs.replace(one, path=path), one.path, operation)
         if crossed.crossing is Crossing.REQUEST:
             for path, at_stable, at_canary, old, new in self._changed_defaults(stable, canary):
                 mine, theirs = (old, new) if writer is Side.STABLE else (new, old)
@@ -105,7 +108,16 @@ class Schemas:
             )
         )
 
-    def _add(self, crossed: Crossed, writer: Side, found: Containment, operation: str) -> None:
+    def _path(self, found: Containment, *starts: str) -> str:
+        """Its place in the whole body; the comparer tells places within components."""
+        for paths, pointer, start in zip(self._paths, found.pointers, starts, strict=True):
+            steps = paths.steps_to(pointer, start)
+            if steps is not None:
+                return full_path(steps, found.path, found.keyword)
+        return found.path
+
+    def _add(self, crossed: Crossed, writer: Side, found: Containment, inner: str, operation: str) -> None:
+        """`inner` is the path within the witness."""
         if found.answer is Contained.YES:
             return
         prefix = "response" if crossed.crossing is Crossing.RESPONSE else "request"
@@ -113,7 +125,7 @@ class Schemas:
         if found.answer is Contained.UNKNOWN:
             rule, what = f"{prefix}-undecided", found.reason or "no value settles it"
         else:
-            value = value_at(found.witness, found.path)
+            value = value_at(found.witness, inner)
             if value is MISSING and found.witness is not None and found.keyword != "required":
                 value = json.loads(found.witness)
             rule = schema_rule(crossed.crossing, found.keyword, value is None)

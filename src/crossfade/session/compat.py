@@ -63,7 +63,7 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
         found = compare_documents(stable, canary, options)
         services.append(service.name)
         documents.update({str(stable): None, str(canary): None})
-        breaks += _own(placed(contract, service.name, found.breaks, found.sunsets))
+        breaks += _own(placed(contract, service.name, found.breaks, found.sunsets, found.paths))
         compared += [f"{service.name}: {line}" for line in found.compared]
         not_compared += [f"{service.name}: {line}" for line in found.not_compared]
     ranks = list(Severity)

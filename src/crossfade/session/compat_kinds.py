@@ -22,12 +22,14 @@ from crossfade.model.compat import Break, Place
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """`sunsets` are stages of the ramp at which operations end, by operation."""
+    """`sunsets` are stages of the ramp at which operations end, by operation. `paths` are the places of a break (by its
+    id) by operation, where they differ."""
 
     breaks: tuple[Break, ...]
     compared: tuple[str, ...]
     not_compared: tuple[str, ...] = ()
     sunsets: dict[str, str] = {}
+    paths: dict[str, dict[str, str]] = {}
 
 
 Compare = Callable[[Path, Path, Options], Compared]
@@ -86,7 +88,7 @@ def _located(found: Comparison, places: Iterable[dict[str, Place]]) -> Compared:
         )
         for one in found.breaks
     )
-    return Compared(breaks, found.compared, found.not_compared, found.sunsets)
+    return Compared(breaks, found.compared, found.not_compared, found.sunsets, found.paths)
 
 
 COMPARISONS: dict[str, Compare] = {"openapi": compare_openapi, "json-schema": compare_json_schema}
