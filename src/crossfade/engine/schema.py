@@ -90,7 +90,8 @@ class Comparer:
         samples: Iterable[Any] = (),
         formats: bool = True,
     ) -> None:
-        self.universe = Universe((document_a, document_b), (dialect_a, dialect_b), formats)
+        dialects = _dialect(document_a, dialect_a), _dialect(document_b, dialect_b)
+        self.universe = Universe((document_a, document_b), dialects, formats)
         self.samples = tuple(samples)
         prover = Prover(self.universe)
         maker = Maker(prover)
@@ -110,6 +111,9 @@ class Comparer:
         if not is_schema(a) or not is_schema(b):
             wrong = a if not is_schema(a) else b
             return Containment(Contained.UNKNOWN, reason=f"`{str(wrong)[:60]}` is no schema")
+        for one in (a, b, *(side.document for side in self.universe.sides)):
+            if isinstance(one, Mapping) and not _is_known(one.get("$schema")):
+                return Containment(Contained.UNKNOWN, reason=f"the dialect `{one['$schema']}` is not known")
         left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
         if reverse:
             left, right = right, left
@@ -146,6 +150,10 @@ class Comparer:
         listed = self._listed(left, right)
         if listed is not None:
             return listed
+        if not (left.side.simple and right.side.simple):
+            reason = "a document with further documents inside (`$id`) is not looked through"
+            unread = Containment(Contained.UNKNOWN, pointers=(left.pointer, right.pointer), reason=reason)
+            return self._tried(Pair(left, right), left, right) or unread
         if self._prover.is_empty([plus(left), minus(right)]):
             return yes
         pairs = self._pairs[reverse]
@@ -265,6 +273,22 @@ class Comparer:
 
     def _shows(self, pair: Pair, value: Any) -> bool:
         return is_finite(value) and self._accepts(pair.b, value) is False and self._accepts(pair.a, value) is True
+
+
+def _dialect(document: Mapping[str, Any], dialect: str) -> str:
+    """What the document says about itself goes before what the caller supposes."""
+    said = document.get("$schema")
+    return dialect_named(said if isinstance(said, str) and _is_known(said) else dialect)
+
+
+def _is_known(dialect: Any) -> bool:
+    if not isinstance(dialect, str):
+        return True
+    try:
+        dialect_named(dialect)
+    except ValueError:
+        return False
+    return True
 
 
 def _chains(pairs: Pairs, key: PairKey) -> list[tuple[Spot, tuple[tuple[Pair, Edge], ...]]]:

@@ -22,6 +22,8 @@ from crossfade.engine.schema_values import same_key, size_of
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
 CARRIED = 4  # witnesses of an inner pair that are tried in the outer one
 FORMS, PLACES = 4, 8  # alternatives of A and parts of it that are walked one by one
+DEEPEST = 40  # steps into a value within one pair
+MOST_COMPARED = 3_000
 MOST_SPOTS = 400  # of one pair
 
 PairKey = tuple[int, str, int, str]
@@ -191,7 +193,7 @@ class _Walk:
         self.pairs, self.pair = pairs, pair
         self.prover, self.maker, self.universe = pairs.prover, pairs.maker, pairs.universe
         self.inner: dict[PairKey, tuple[Node, Node]] = {}
-        self._seen: set[tuple[frozenset[int], int, str]] = set()
+        self._seen: set[tuple[frozenset[int], int]] = set()
 
     def compare(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> None:
         """`a` is the schema to name on A's side; `literals` all that is asked there."""
@@ -200,8 +202,15 @@ class _Walk:
         if self._crosses(literals, b, a, steps):
             return
         asked = question(literals)
-        key = (frozenset(asked or ()), b.uid, joined(step.path for step in steps))
-        if asked is None or key in self._seen or len(self.pair.spots) >= MOST_SPOTS:
+        key = (frozenset(asked or ()), b.uid)
+        if asked is None:
+            return
+        if key in self._seen or len(self.pair.spots) >= MOST_SPOTS:
+            self.pair.partial = True  # told already, at another place of this pair
+            return
+        if len(steps) > DEEPEST or len(self._seen) > MOST_COMPARED:
+            path, pointers = joined(step.path for step in steps), (a.pointer, b.pointer)
+            self.pair.spots.append(Spot("", path, pointers, "the schemas are nested too deeply to be walked"))
             return
         self._seen.add(key)
         listed = finite(asked)
@@ -318,7 +327,8 @@ class _Walk:
     # -- leaves
 
     def _leaf(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
-        if self.pairs.proved([*literals], b.only(way.keyword, *_BESIDE.get(way.keyword, ()))):
+        part = b if isinstance(b.schema, bool) else b.only(way.keyword, *_BESIDE.get(way.keyword, ()))
+        if self.pairs.proved([*literals], part):
             return
         values: list[Any] = []
         for value in self.maker.candidates([*literals, *way.literals], 3):
