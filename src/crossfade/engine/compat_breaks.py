@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -49,12 +49,16 @@ class Gathered:
         self._files = files
         self._found: dict[tuple[str, ...], tuple[Fault, dict[str, str]]] = {}
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: Fault, also: Mapping[str, str] = {}) -> None:
+        """`also`: further operations that meet it, and its place there."""
         key = (fault.rule, fault.writer.value, *map(_unnumbered, fault.pointers), fault.keyword, _leaf(fault.path))
         if key in self._found:
             self._found[key][1].setdefault(fault.operation, fault.path)
         else:
             self._found[key] = (fault, {fault.operation: fault.path})
+        known = self._found[key][1]
+        for operation, path in also.items():
+            known.setdefault(operation, path)
 
     def breaks(self) -> tuple[Break, ...]:
         """Worst first, then as the documents go."""

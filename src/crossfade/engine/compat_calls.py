@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from crossfade.engine.compat_breaks import MISSING, Fault, Gathered
+from crossfade.engine.compat_defaults import followed, json_text
 from crossfade.engine.compat_facts import Body, Content, Credentials, Operation, Parameter, Response
-from crossfade.engine.compat_schemas import Schemas, answer, followed, json_text, message, request
+from crossfade.engine.compat_schemas import Schemas, answer, message, request
 from crossfade.model.compat import Severity
 from crossfade.model.openapi import OpenApiDocument, join
 from crossfade.model.ramp import Side
@@ -88,7 +89,7 @@ class Calls:
         if not sent.required and not read.required:
             defaults = [one.get("default", MISSING) if isinstance(one, dict) else MISSING for one in (mine, theirs)]
             if json_text(defaults[0]) != json_text(defaults[1]):
-                self._schemas.add_default(read.path, side, name, pointers, *defaults)
+                self._schemas.add_default(read.path, side, name, pointers, defaults[0], defaults[1])
         if not sent.content.media and _any_text(mine, theirs):
             return
         self._schemas.compare(request(read.path), side, sent.content, read.content, name)

@@ -27,4 +27,5 @@ def compare_schemas(
     for reader in options.consumers:
         sent, read = contents if reader is Side.CANARY else contents[::-1]
         schemas.compare(message("body"), reader.other, sent, read, name)
+    schemas.finish()
     return Comparison(gathered.breaks(), (f"the schema of {name}",))

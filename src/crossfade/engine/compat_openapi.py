@@ -27,11 +27,13 @@ MOST_TOLD = 10  # bodies without a description that are named
 
 class Options(msgspec.Struct, frozen=True):
     """`strict`: readers of answers refuse fields they do not know. `consumers` are the sides whose consumers are looked at:
-    the stable's (backward), the canary's (forward). `today` is an ISO date for `x-sunset`, "" where nobody asked."""
+    the stable's (backward), the canary's (forward). `today` is an ISO date for `x-sunset`, "" where nobody asked.
+    `places`: the place of a break is wanted in every operation it reaches, not in the first alone."""
 
     strict: bool = False
     consumers: tuple[Side, ...] = (Side.STABLE, Side.CANARY)
     today: str = ""
+    places: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -48,7 +50,7 @@ def compare(stable: OpenApiDocument, canary: OpenApiDocument, options: Options =
     """Everything that breaks between the versions. Raises ContractError where a document is malformed."""
     pairing = paired(operations(stable), operations(canary))
     gathered = Gathered(options.strict, (stable.shown, canary.shown))
-    schemas = Schemas(stable, canary, options.strict, gathered)
+    schemas = Schemas(stable, canary, options.strict, gathered, options.places)
     calls = Calls((stable, canary), schemas, gathered, options.strict)
     _whole_operations(pairing, options, gathered)
     for side in options.consumers:
@@ -56,6 +58,7 @@ def compare(stable: OpenApiDocument, canary: OpenApiDocument, options: Options =
             if not _unchanged(schemas, stable, canary, pair):
                 consumer, provider = pair if side is Side.STABLE else pair[::-1]
                 calls.compare(consumer, provider, side)
+    schemas.finish()
     return Comparison(
         breaks=gathered.breaks(),
         compared=_compared(pairing),

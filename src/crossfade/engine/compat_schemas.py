@@ -4,22 +4,24 @@ by one side and read by the other."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from crossfade.engine.compat_breaks import MISSING, Fault, Gathered, shown, value_at
+from crossfade.engine.compat_defaults import Defaults
 from crossfade.engine.compat_facts import Content, at
+from crossfade.engine.compat_graph import Graph
 from crossfade.engine.compat_paths import ValuePaths, full_path
 from crossfade.engine.compat_rules import schema_rule
 from crossfade.engine.compat_views import Unchanged, Views
 from crossfade.engine.schema import Comparer
+from crossfade.engine.schema_pairs import PairKey
 from crossfade.model.compat import Contained, Containment, Crossing, Severity
 from crossfade.model.openapi import OpenApiDocument, join
 from crossfade.model.ramp import Side
-
-DEEPEST = 40  # levels down to which defaults are looked for
 
 
 class Crossed(msgspec.Struct, frozen=True):
@@ -47,23 +49,37 @@ def message(prefix: str) -> Crossed:
     return Crossed(Crossing.RESPONSE, "readOnly", prefix, Crossing.MESSAGE)
 
 
+class _Asked(msgspec.Struct, frozen=True, eq=False):
+    """One question: two schemas of an operation and where they stand, the stable's first."""
+
+    crossed: Crossed
+    operation: str
+    stable: Any
+    canary: Any
+    pointers: tuple[str, str]
+
+
 class Schemas:
     """The two documents in every view, and one Comparer per pair of views."""
 
-    def __init__(self, stable: OpenApiDocument, canary: OpenApiDocument, strict: bool, gathered: Gathered) -> None:
+    def __init__(
+        self, stable: OpenApiDocument, canary: OpenApiDocument, strict: bool, gathered: Gathered, places: bool = False
+    ) -> None:
         self._documents = (stable, canary)
         self._strict = strict
         self._gathered = gathered
+        self._places = places
         self._views = (Views(stable.root), Views(canary.root))
         self._comparers: dict[tuple[int, int], Comparer] = {}
+        self._asked: dict[tuple[tuple[int, int], Crossing, Crossing, Side], list[_Asked]] = {}
         self._paths = (ValuePaths(stable.root), ValuePaths(canary.root))
-        self._defaults: dict[tuple[str, str], tuple[tuple[str, str, str, Any, Any], ...]] = {}
         self.unchanged = Unchanged(stable.root, canary.root)
+        self._defaults = Defaults((stable.root, canary.root), self.unchanged, self._paths)
         self.compared = 0
         self.undescribed: dict[str, None] = {}
 
     def compare(self, crossed: Crossed, writer: Side, sent: Content, read: Content, operation: str) -> None:
-        """Adds what the reader refuses of what the writer sends."""
+        """Looks for what the reader refuses of what the writer sends; `finish` tells it."""
         stable, canary = (sent, read) if writer is Side.STABLE else (read, sent)
         if sent.schema is None or read.schema is None:
             if (sent.schema is None) != (read.schema is None):
@@ -83,17 +99,56 @@ class Schemas:
                 views[0], views[1], _dialect(self._documents[0]), _dialect(self._documents[1])
             )
         schemas = (at(views[0], stable.pointer), at(views[1], canary.pointer))
-        found = self._comparers[key].breaks(*schemas, stable.pointer, canary.pointer, reverse=writer is Side.CANARY)
-        for one in found:
-            path = self._path(one, stable.pointer, canary.pointer)
-            self._add(crossed, writer, msgspec.structs.replace(one, path=path), one.path, operation)
-        if crossed.crossing is Crossing.REQUEST:
-            for path, at_stable, at_canary, old, new in self._changed_defaults(stable, canary):
-                mine, theirs = (old, new) if writer is Side.STABLE else (new, old)
-                self.add_default(crossed.path(path), writer, operation, (at_stable, at_canary), mine, theirs)
+        asked = _Asked(crossed, operation, *schemas, (stable.pointer, canary.pointer))
+        self._asked.setdefault((key, crossed.crossing, crossed.told, writer), []).append(asked)
+
+    def finish(self) -> None:
+        """Adds what the comparisons have found. A break in a component is told once, with every operation that reaches it
+        and its place in the first; its place in each (`Options.places`) has to be looked for operation by operation."""
+        for (key, crossing, _, writer), asked in self._asked.items():
+            comparer, reverse = self._comparers[key], writer is Side.CANARY
+            starts = [comparer.start(one.stable, one.canary, *one.pointers, reverse) for one in asked]
+            graph: Graph[PairKey, Containment] = Graph(partial(comparer.local, reverse=reverse))
+            for found, reaching in graph.breaks(starts, partial(self._whole, comparer, asked, reverse)):
+                first, also = self._met(asked, reaching, partial(self._path, found))
+                path = self._path(found, first)
+                self._add(first, writer, msgspec.structs.replace(found, path=path), found.path, also)
+            if crossing is Crossing.REQUEST and self._defaults.any:
+                self._add_defaults(writer, asked)
+        self._asked.clear()
+
+    def _whole(self, comparer: Comparer, asked: Sequence[_Asked], reverse: bool, index: int) -> Containment | None:
+        one = asked[index]
+        found = comparer.contained(one.stable, one.canary, *one.pointers, reverse)
+        return None if found.answer is Contained.YES else found
+
+    def _met(
+        self, asked: Sequence[_Asked], reaching: Sequence[int], path: Callable[[_Asked], str]
+    ) -> tuple[_Asked, dict[str, str]]:
+        """The first question that reaches a break, and the operations of the others with the place there."""
+        first, *others = (asked[index] for index in reaching)
+        common = path(first)
+        return first, {one.operation: one.crossed.path(path(one) if self._places else common) for one in others}
+
+    def _add_defaults(self, writer: Side, asked: Sequence[_Asked]) -> None:
+        graph = Graph(self._defaults.local)
+        for found, reaching in graph.breaks([one.pointers for one in asked]):
+            first, also = self._met(asked, reaching, partial(self._defaults.path, found))
+            mine, theirs = found.values if writer is Side.STABLE else found.values[::-1]
+            path = self._defaults.path(found, first)
+            if not path:  # of the whole: a parameter's own, which `compat_calls` knows
+                continue
+            self.add_default(first.crossed.path(path), writer, first.operation, found.pointers, mine, theirs, also)
 
     def add_default(
-        self, path: str, writer: Side, operation: str, pointers: tuple[str, str], mine: Any, theirs: Any
+        self,
+        path: str,
+        writer: Side,
+        operation: str,
+        pointers: tuple[str, str],
+        mine: Any,
+        theirs: Any,
+        also: Mapping[str, str] = {},
     ) -> None:
         self._gathered.add(
             Fault(
@@ -105,21 +160,21 @@ class Schemas:
                 what="nothing in particular" if mine is MISSING else shown(json.dumps(mine)),
                 detail="means nothing in particular" if theirs is MISSING else shown(json.dumps(theirs)),
                 severity=Severity.INFO if mine is MISSING or theirs is MISSING else None,
-            )
+            ),
+            also,
         )
 
-    def _path(self, found: Containment, *starts: str) -> str:
+    def _path(self, found: Containment, asked: _Asked) -> str:
         """Its place in the whole body; the comparer tells places within components."""
-        for paths, pointer, start in zip(self._paths, found.pointers, starts, strict=True):
+        for paths, pointer, start in zip(self._paths, found.pointers, asked.pointers, strict=True):
             steps = paths.steps_to(pointer, start)
             if steps is not None:
                 return full_path(steps, found.path, found.keyword)
         return found.path
 
-    def _add(self, crossed: Crossed, writer: Side, found: Containment, inner: str, operation: str) -> None:
+    def _add(self, asked: _Asked, writer: Side, found: Containment, inner: str, also: Mapping[str, str]) -> None:
         """`inner` is the path within the witness."""
-        if found.answer is Contained.YES:
-            return
+        crossed = asked.crossed
         prefix = "response" if crossed.crossing is Crossing.RESPONSE else "request"
         what: Any
         if found.answer is Contained.UNKNOWN:
@@ -136,7 +191,7 @@ class Schemas:
             Fault(
                 rule,
                 writer,
-                operation,
+                asked.operation,
                 crossed.path(found.path),
                 self._narrowed(found),
                 what=what,
@@ -144,7 +199,8 @@ class Schemas:
                 witness=found.witness,
                 unknown=found.answer is Contained.UNKNOWN,
                 crossing=crossed.told,
-            )
+            ),
+            also,
         )
 
     def _narrowed(self, found: Containment) -> tuple[str, str]:
@@ -155,65 +211,6 @@ class Schemas:
             there = isinstance(schema, dict) and found.keyword in schema
             narrowed.append(join(pointer, found.keyword) if there else pointer)
         return narrowed[0], narrowed[1]
-
-    # -- defaults ---------------------------------------------------------------------------------------------------
-
-    def _changed_defaults(self, stable: Content, canary: Content) -> tuple[tuple[str, str, str, Any, Any], ...]:
-        """(path, pointer, pointer, default, default) of each pair of values that means something else when left out."""
-        key = (stable.pointer, canary.pointer)
-        if key not in self._defaults:
-            self._defaults[key] = tuple(
-                self._default_pairs(stable.schema, canary.schema, stable.pointer, canary.pointer, "", set(), 0)
-            )
-        return self._defaults[key]
-
-    def _default_pairs(
-        self, one: Any, two: Any, at_one: str, at_two: str, path: str, seen: set[tuple[str, str]], depth: int
-    ) -> Iterator[tuple[str, str, str, Any, Any]]:
-        one, at_one = followed(self._documents[0].root, one, at_one)
-        two, at_two = followed(self._documents[1].root, two, at_two)
-        if not isinstance(one, dict) or not isinstance(two, dict) or (at_one, at_two) in seen or depth > DEEPEST:
-            return
-        if self.unchanged.same(one, two):
-            return
-        seen.add((at_one, at_two))
-        mine, theirs = one.get("default", MISSING), two.get("default", MISSING)
-        if path and json_text(mine) != json_text(theirs):
-            yield path, join(at_one, "default"), join(at_two, "default"), mine, theirs
-        for name, schema in _inner(one, "properties").items():
-            other = _inner(two, "properties").get(name)
-            if other is not None:
-                places = (join(at_one, "properties", name), join(at_two, "properties", name))
-                inner = f"{path}.{name}" if path else name
-                yield from self._default_pairs(schema, other, *places, inner, seen, depth + 1)
-        if "items" in one and "items" in two:
-            places = (join(at_one, "items"), join(at_two, "items"))
-            yield from self._default_pairs(one["items"], two["items"], *places, f"{path}[]", seen, depth + 1)
-        for keyword in ("allOf", "anyOf", "oneOf"):
-            parts, others = one.get(keyword), two.get(keyword)
-            if isinstance(parts, list) and isinstance(others, list):
-                for index, (part, other) in enumerate(zip(parts, others, strict=False)):
-                    places = (join(at_one, keyword, index), join(at_two, keyword, index))
-                    yield from self._default_pairs(part, other, *places, path, seen, depth + 1)
-
-
-def followed(root: Any, schema: Any, pointer: str) -> tuple[Any, str]:
-    """A schema behind its `$ref`s, where nothing but them is written."""
-    for _ in range(50):
-        if not isinstance(schema, dict) or not str(schema.get("$ref", "")).startswith("#/"):
-            break
-        pointer = schema["$ref"][1:]
-        schema = at(root, pointer)
-    return schema, pointer
-
-
-def json_text(value: Any) -> str:
-    return "" if value is MISSING else json.dumps(value, sort_keys=True)
-
-
-def _inner(schema: Mapping[str, Any], keyword: str) -> dict[str, Any]:
-    value = schema.get(keyword)
-    return value if isinstance(value, dict) else {}
 
 
 def _dialect(document: OpenApiDocument) -> str:

@@ -131,10 +131,10 @@ class Unchanged:
     components that refer to each other are unchanged together."""
 
     def __init__(self, stable: dict[str, Any], canary: dict[str, Any]) -> None:
-        self._stable, self._canary = stable, canary
+        self._texts = (_text(stable), _text(canary))
         self._changed: set[str] = set()
         users: dict[str, list[str]] = {}
-        waiting = list(_references(_text(stable)))
+        waiting = list(_references(self._texts[0]))
         seen = set(waiting)
         while waiting:
             reference = waiting.pop()
@@ -152,6 +152,10 @@ class Unchanged:
                 if user not in self._changed:
                     self._changed.add(user)
                     waiting.append(user)
+
+    def mentions(self, key: str) -> bool:
+        """Whether a document has this key anywhere."""
+        return any(f'"{key}":' in text for text in self._texts)
 
     def same(self, stable: Any, canary: Any) -> bool:
         text = _text(stable)

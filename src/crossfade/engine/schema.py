@@ -141,6 +141,22 @@ class Comparer:
                 found.setdefault((told.keyword, told.pointers, told.path, told.reason), told)
         return tuple(found.values()) or (whole,)
 
+    # -- the graph of breaks, for whoever asks about many schemas of one document
+
+    def start(self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False) -> PairKey:
+        """The pair a question begins at. All pairs it reaches are compared, each once per Comparer."""
+        left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
+        if reverse:
+            left, right = right, left
+        return self._pairs[reverse].pair(left, right, carry=False)
+
+    def local(self, key: PairKey, reverse: bool = False) -> tuple[tuple[Containment, ...], tuple[PairKey, ...], bool]:
+        """Of one pair: the breaks in it, told as `breaks` tells them; the pairs it refers to; whether it was looked at in
+        part only. No break in a pair and in all it reaches, none of them partial: it is contained."""
+        pair = self._pairs[reverse].known[key]
+        own = tuple(_turned(_told(spot), reverse) for spot in pair.spots)
+        return own, tuple(dict.fromkeys(edge.inner for edge in pair.edges)), pair.partial
+
     # -- one question
 
     def _answer(self, left: Node, right: Node, reverse: bool) -> Containment:

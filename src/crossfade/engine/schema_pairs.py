@@ -79,12 +79,14 @@ class Pairs:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
+        self._not_carried: list[Pair] = []
 
     def key(self, a: Node, b: Node) -> PairKey:
         return a.uid, a.pointer, b.uid, b.pointer
 
-    def pair(self, a: Node, b: Node) -> PairKey:
-        """Compares them, and all pairs they reach."""
+    def pair(self, a: Node, b: Node, carry: bool = True) -> PairKey:
+        """Compares them, and all pairs they reach. Without `carry` witnesses stay where they were found, and no edge is
+        live yet."""
         key = self.key(a, b)
         waiting = [(key, a, b)]
         fresh: list[Pair] = []
@@ -97,7 +99,9 @@ class Pairs:
             walk = _Walk(self, pair)
             walk.compare([plus(left)], right, left, ())
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
-        if fresh:
+        self._not_carried += fresh
+        if carry and self._not_carried:
+            fresh, self._not_carried = self._not_carried, []
             self._carry(fresh)
         return key
 

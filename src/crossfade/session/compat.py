@@ -46,6 +46,7 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
     ContractError where a document it names cannot be read."""
     started = time.perf_counter()
     options = _dated(options or Options(strict=contract.reader == "strict"))
+    options = msgspec.structs.replace(options, places=bool(contract.changes or contract.rules))
     breaks: list[Break] = []
     documents: dict[str, None] = {}
     compared: list[str] = []
