@@ -65,17 +65,8 @@ def growth(folder: Path, megabytes: float, rounds: int, with_yaml: bool) -> str:
             rows.append(
                 [text, round(size, 2), operations, components, same, cpu, cpu / size, found, len({run[2] for run in runs}) == 1]
             )  # fmt: skip
-    head = [
-        "text",
-        "MB",
-        "operations",
-        "components",
-        "CPU s, no difference",
-        "CPU s",
-        "CPU s per MB",
-        "breaks",
-        "same answer",
-    ]
+    head = ["text", "MB", "operations", "components", "CPU s, no difference", "CPU s", "CPU s per MB", "breaks"]
+    head.append("same answer")
     return table(head, [[*row[:-1], "yes" if row[-1] else "NO"] for row in rows])
 
 

@@ -28,17 +28,17 @@ class Graph(Generic[K, B]):
         self._breaks: list[B] = []
 
     def breaks(
-        self, questions: Sequence[K], whole: Callable[[int], B | None] = lambda _: None
+        self, questions: Sequence[K], whole: Callable[[K], B | None] = lambda _: None
     ) -> Iterator[tuple[B, list[int]]]:
         """Every break with the indices of the questions that reach it, in the order they are first reached. A question is
-        the pair it begins at. `whole` is asked about a question (by its index) whose pairs were looked at in part only
-        and have no break."""
+        the pair it begins at. `whole` is asked about a pair that was looked at in part only (or leads to such) and has no
+        break."""
         by_bits: dict[int, list[int]] = {}
         for index, key in enumerate(questions):
             bits = self._reached(key)
             if not bits and self._partial[key]:
                 self._partial[key] = False
-                found = whole(index)
+                found = whole(key)
                 if found is not None:
                     bits = self._bits[key] = 1 << self._number(key, -1, found)
             if bits:

@@ -14,11 +14,11 @@ from crossfade.engine.compat_breaks import MISSING, Fault, Gathered, shown, valu
 from crossfade.engine.compat_defaults import Defaults
 from crossfade.engine.compat_facts import Content, at
 from crossfade.engine.compat_graph import Graph
+from crossfade.engine.compat_pairs import PairsOf
 from crossfade.engine.compat_paths import ValuePaths, full_path
 from crossfade.engine.compat_rules import schema_rule
 from crossfade.engine.compat_views import Unchanged, Views
 from crossfade.engine.schema import Comparer
-from crossfade.engine.schema_pairs import PairKey
 from crossfade.model.compat import Contained, Containment, Crossing, Severity
 from crossfade.model.openapi import OpenApiDocument, join
 from crossfade.model.ramp import Side
@@ -50,12 +50,10 @@ def message(prefix: str) -> Crossed:
 
 
 class _Asked(msgspec.Struct, frozen=True, eq=False):
-    """One question: two schemas of an operation and where they stand, the stable's first."""
+    """One question: two schemas of an operation, by where they stand, the stable's first."""
 
     crossed: Crossed
     operation: str
-    stable: Any
-    canary: Any
     pointers: tuple[str, str]
 
 
@@ -70,6 +68,7 @@ class Schemas:
         self._gathered = gathered
         self._places = places
         self._views = (Views(stable.root), Views(canary.root))
+        self._roots: dict[tuple[int, int], tuple[Any, Any]] = {}
         self._comparers: dict[tuple[int, int], Comparer] = {}
         self._asked: dict[tuple[tuple[int, int], Crossing, Crossing, Side], list[_Asked]] = {}
         self._paths = (ValuePaths(stable.root), ValuePaths(canary.root))
@@ -95,32 +94,28 @@ class Schemas:
         ]
         key = (id(views[0]), id(views[1]))
         if key not in self._comparers:
+            self._roots[key] = (views[0], views[1])
             self._comparers[key] = Comparer(
                 views[0], views[1], _dialect(self._documents[0]), _dialect(self._documents[1])
             )
-        schemas = (at(views[0], stable.pointer), at(views[1], canary.pointer))
-        asked = _Asked(crossed, operation, *schemas, (stable.pointer, canary.pointer))
+        asked = _Asked(crossed, operation, (stable.pointer, canary.pointer))
         self._asked.setdefault((key, crossed.crossing, crossed.told, writer), []).append(asked)
 
     def finish(self) -> None:
         """Adds what the comparisons have found. A break in a component is told once, with every operation that reaches it
         and its place in the first; its place in each (`Options.places`) has to be looked for operation by operation."""
         for (key, crossing, _, writer), asked in self._asked.items():
-            comparer, reverse = self._comparers[key], writer is Side.CANARY
-            starts = [comparer.start(one.stable, one.canary, *one.pointers, reverse) for one in asked]
-            graph: Graph[PairKey, Containment] = Graph(partial(comparer.local, reverse=reverse))
-            for found, reaching in graph.breaks(starts, partial(self._whole, comparer, asked, reverse)):
+            alike = self._documents[0].old is self._documents[1].old
+            pairs = PairsOf(self._comparers[key], self._roots[key], writer is Side.CANARY, alike)
+            starts = [one.pointers for one in asked]
+            graph = Graph(pairs.local)
+            for found, reaching in graph.breaks(starts, pairs.whole):
                 first, also = self._met(asked, reaching, partial(self._path, found))
                 path = self._path(found, first)
                 self._add(first, writer, msgspec.structs.replace(found, path=path), found.path, also)
             if crossing is Crossing.REQUEST and self._defaults.any:
                 self._add_defaults(writer, asked)
         self._asked.clear()
-
-    def _whole(self, comparer: Comparer, asked: Sequence[_Asked], reverse: bool, index: int) -> Containment | None:
-        one = asked[index]
-        found = comparer.contained(one.stable, one.canary, *one.pointers, reverse)
-        return None if found.answer is Contained.YES else found
 
     def _met(
         self, asked: Sequence[_Asked], reaching: Sequence[int], path: Callable[[_Asked], str]

@@ -141,21 +141,23 @@ class Comparer:
                 found.setdefault((told.keyword, told.pointers, told.path, told.reason), told)
         return tuple(found.values()) or (whole,)
 
-    # -- the graph of breaks, for whoever asks about many schemas of one document
+    # -- one pair, for whoever asks about many schemas of one document
 
-    def start(self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False) -> PairKey:
-        """The pair a question begins at. All pairs it reaches are compared, each once per Comparer."""
+    def local(
+        self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False
+    ) -> tuple[tuple[Containment, ...], tuple[tuple[str, str], ...], bool]:
+        """The breaks of one pair of schemas, told as `breaks` tells them, without those of the components it refers to;
+        the pointers of those, A's first; and whether the pair was looked at in part only. No break in a pair and in all
+        it reaches, none of them in part: it is contained."""
+        if not is_schema(a) or not is_schema(b):
+            return (self.contained(a, b, pointer_a, pointer_b, reverse),), (), False
         left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
         if reverse:
             left, right = right, left
-        return self._pairs[reverse].pair(left, right, carry=False)
-
-    def local(self, key: PairKey, reverse: bool = False) -> tuple[tuple[Containment, ...], tuple[PairKey, ...], bool]:
-        """Of one pair: the breaks in it, told as `breaks` tells them; the pairs it refers to; whether it was looked at in
-        part only. No break in a pair and in all it reaches, none of them partial: it is contained."""
-        pair = self._pairs[reverse].known[key]
+        pair, inner = self._pairs[reverse].single(left, right)
         own = tuple(_turned(_told(spot), reverse) for spot in pair.spots)
-        return own, tuple(dict.fromkeys(edge.inner for edge in pair.edges)), pair.partial
+        places = tuple((two.pointer, one.pointer) if reverse else (one.pointer, two.pointer) for one, two in inner)
+        return own, places, pair.partial
 
     # -- one question
 

@@ -79,19 +79,36 @@ class Pairs:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
-        self._not_carried: list[Pair] = []
+        self._not_followed: dict[PairKey, dict[PairKey, tuple[Node, Node]]] = {}
 
     def key(self, a: Node, b: Node) -> PairKey:
         return a.uid, a.pointer, b.uid, b.pointer
 
-    def pair(self, a: Node, b: Node, carry: bool = True) -> PairKey:
-        """Compares them, and all pairs they reach. Without `carry` witnesses stay where they were found, and no edge is
-        live yet."""
+    def single(self, a: Node, b: Node) -> tuple[Pair, tuple[tuple[Node, Node], ...]]:
+        """Compares them alone: witnesses stay where they were found, no edge is live yet, and the pairs they reach are
+        given back, not looked at."""
+        key = self.key(a, b)
+        if key not in self.known:
+            pair = self.known[key] = Pair(a, b)
+            walk = _Walk(self, pair)
+            walk.compare([plus(a)], b, a, ())
+            self._not_followed[key] = walk.inner
+            return pair, tuple(walk.inner.values())
+        pair = self.known[key]
+        inner = (self.known[edge.inner] for edge in pair.edges if edge.inner in self.known)
+        return pair, tuple(self._not_followed.get(key, {}).values()) or tuple((one.a, one.b) for one in inner)
+
+    def pair(self, a: Node, b: Node) -> PairKey:
+        """Compares them, and all pairs they reach."""
         key = self.key(a, b)
         waiting = [(key, a, b)]
         fresh: list[Pair] = []
         while waiting:
             one, left, right = waiting.pop()
+            if one in self._not_followed:
+                inside = self._not_followed.pop(one)
+                fresh.append(self.known[one])
+                waiting.extend((inner, *inside[inner]) for inner in reversed(list(inside)))
             if one in self.known:
                 continue
             pair = self.known[one] = Pair(left, right)
@@ -99,9 +116,7 @@ class Pairs:
             walk = _Walk(self, pair)
             walk.compare([plus(left)], right, left, ())
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
-        self._not_carried += fresh
-        if carry and self._not_carried:
-            fresh, self._not_carried = self._not_carried, []
+        if fresh:
             self._carry(fresh)
         return key
 
