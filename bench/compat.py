@@ -62,12 +62,11 @@ def growth(folder: Path, megabytes: float, rounds: int, with_yaml: bool) -> str:
             cpu, found = min(run[0] for run in runs), runs[0][1]
             operations = sum(len(item) for item in stable["paths"].values())
             components = len(stable["components"]["schemas"])
-            rows.append(
-                [text, round(size, 2), operations, components, same, cpu, cpu / size, found, len({run[2] for run in runs}) == 1]
-            )  # fmt: skip
+            answer = "yes" if len({run[2] for run in runs}) == 1 else "NO"
+            rows.append([text, round(size, 2), operations, components, same, cpu, cpu / size, found, answer])
     head = ["text", "MB", "operations", "components", "CPU s, no difference", "CPU s", "CPU s per MB", "breaks"]
     head.append("same answer")
-    return table(head, [[*row[:-1], "yes" if row[-1] else "NO"] for row in rows])
+    return table(head, rows)
 
 
 def measured(stable: Path, canary: Path) -> tuple[float, int, str]:

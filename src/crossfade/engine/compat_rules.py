@@ -179,7 +179,7 @@ _TABLE = (
     Rule(
         "response-required-field", _RESPONSE, _E, _E,
         "the {writer} may answer without `{path}`, which consumers of the {reader} need",
-        "let the field be optional for readers until every version that lives sends it",
+        "send it from every version that lives, or let readers do without it one version earlier",
     ),
     Rule(
         "response-null", _RESPONSE, _E, _E,

@@ -4,6 +4,7 @@ by one side and read by the other."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -112,6 +113,8 @@ class Schemas:
             for found, reaching in graph.breaks(starts, pairs.whole):
                 first, also = self._met(asked, reaching, partial(self._path, found))
                 path = self._path(found, first)
+                if path.endswith("*"):
+                    path = path[:-1] + self._unknown_name(found, writer)
                 self._add(first, writer, msgspec.structs.replace(found, path=path), found.path, also)
             if crossing is Crossing.REQUEST and self._defaults.any:
                 self._add_defaults(writer, asked)
@@ -197,6 +200,15 @@ class Schemas:
             ),
             also,
         )
+
+    def _unknown_name(self, found: Containment, writer: Side) -> str:
+        """The first name of the witness that the schema which refuses does not know."""
+        side = 0 if writer is Side.CANARY else 1
+        schema = at(self._documents[side].root, found.pointers[side].removesuffix(f"/{found.keyword}"))
+        around = value_at(found.witness, re.sub(r"\.?\*$", "", found.path))
+        known = schema.get("properties", {}) if isinstance(schema, dict) else {}
+        names = [name for name in around if name not in known] if isinstance(around, dict) else []
+        return names[0] if names else "*"
 
     def _narrowed(self, found: Containment) -> tuple[str, str]:
         """The places of the keyword that refuses, where the schemas have it."""

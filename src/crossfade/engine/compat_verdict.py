@@ -13,14 +13,13 @@ def verdict_of(breaks: Sequence[Break], compared: Sequence[str], nothing: str) -
     errors = [one for one in breaks if counts(one)]
     undecided = [one for one in breaks if one.unknown and not one.declared and one.severity is not Severity.INFO]
     if errors:
-        return Verdict.UNSAFE, f"{_count(len(errors), 'break')}, {_count(_warnings(breaks), 'warning')}"
+        return Verdict.UNSAFE, _count(len(errors), "break") + _and_warnings(breaks)
     if not compared:
         return Verdict.UNKNOWN, nothing
     if undecided:
         places = "place" if len(undecided) == 1 else "places"
         return Verdict.UNKNOWN, f"{len(undecided)} {places} could not be decided"
-    warnings = _warnings(breaks)
-    return Verdict.SAFE, "no break" + (f", {_count(warnings, 'warning')}" if warnings else "")
+    return Verdict.SAFE, "no break" + _and_warnings(breaks)
 
 
 def counts(one: Break) -> bool:
@@ -28,9 +27,10 @@ def counts(one: Break) -> bool:
     return one.severity is Severity.ERROR and not one.declared and not one.unknown
 
 
-def _warnings(breaks: Sequence[Break]) -> int:
-    return sum(one.severity is Severity.WARNING and not one.declared for one in breaks)
+def _and_warnings(breaks: Sequence[Break]) -> str:
+    warnings = sum(one.severity is Severity.WARNING and not one.declared for one in breaks)
+    return f", {_count(warnings, 'warning')}" if warnings else ""
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -39,7 +39,7 @@ def _lines(report: CompatReport, ink: Ink) -> list[str]:
         first = group.first
         lines += ink.wrapped(f"{number}. {first.rule} {first.id}: {one_line(first.message)}", "", "   ")
     lines += [""] if len(shown) > MOST_IN_FULL else []
-    lines += _information([one for one in report.breaks if one.severity is Severity.INFO], ink)
+    lines += _information(report, ink)
     lines += _timeline(report, ink)
     lines += _notes("compared", report.compared, ink) + _notes("not compared", report.not_compared, ink)
     step = next_step(report)
@@ -72,14 +72,16 @@ def _block(group: Told, number: int, ink: Ink) -> list[str]:
     return lines
 
 
-def _information(breaks: Sequence[Break], ink: Ink) -> list[str]:
+def _information(report: CompatReport, ink: Ink) -> list[str]:
     """What is good to know, a line for each rule."""
+    breaks = [one for one in report.breaks if one.severity is Severity.INFO]
     if not breaks:
         return []
     lines = [ink.paint("good to know", "bold")]
     for rule in dict.fromkeys(one.rule for one in breaks):
         found = [one for one in breaks if one.rule == rule]
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        more = " (no such pair meets on this ramp)" if report.timeline and not found[0].stages else ""
+        more += f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         lines += ink.wrapped(f"{rule}: {one_line(found[0].message)}{more}", "  ", "    ", "dim")
     return [*lines, ""]
 
@@ -90,7 +92,7 @@ def _timeline(report: CompatReport, ink: Ink) -> list[str]:
     lines = [ink.paint("over the ramp", "bold")]
     rules = {one.id: one for one in report.breaks}
     for epoch in report.timeline:
-        lines += ink.wrapped(f"{', '.join(epoch.stages)} ({epoch.phase})", "  ")
+        lines += ink.wrapped(f"{', '.join(epoch.stages)} (phase {epoch.phase})", "  ")
         lines += _meetings(epoch, rules, ink)
     return [*lines, ""]
 
