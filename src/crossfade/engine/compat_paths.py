@@ -65,7 +65,8 @@ def full_path(steps: Steps, told: str, keyword: str) -> str:
     ('items[].price', 'items[].price')
     """
     wanted = tuple(re.findall(r"\[\]|[^.\[\]]+", told))
-    longest = len(wanted) - 1 if keyword in _NAMED_LAST and wanted else len(wanted)
+    named_last = keyword in _NAMED_LAST and wanted and wanted[-1] != "*"
+    longest = len(wanted) - 1 if named_last else len(wanted)
     for count in range(longest, -1, -1):
         tail = steps[len(steps) - count :] if count else ()
         if len(tail) == count and all(a in ("*", b) for a, b in zip(tail, wanted[:count], strict=True)):

@@ -111,8 +111,8 @@ class Schemas:
             starts = [one.pointers for one in asked]
             graph = Graph(pairs.local)
             for found, reaching in graph.breaks(starts, pairs.whole):
-                first, also = self._met(asked, reaching, partial(self._path, found))
-                path = self._path(found, first)
+                first, also = self._met(asked, reaching, partial(self._path, found, writer))
+                path = self._path(found, writer, first)
                 if path.endswith("*"):
                     path = path[:-1] + self._unknown_name(found, writer)
                 self._add(first, writer, msgspec.structs.replace(found, path=path), found.path, also)
@@ -162,10 +162,10 @@ class Schemas:
             also,
         )
 
-    def _path(self, found: Containment, asked: _Asked) -> str:
-        """Its place in the whole body; the comparer tells places within components."""
-        for paths, pointer, start in zip(self._paths, found.pointers, asked.pointers, strict=True):
-            steps = paths.steps_to(pointer, start)
+    def _path(self, found: Containment, writer: Side, asked: _Asked) -> str:
+        """Its place in the whole body; the comparer tells places within components. The reader's schema knows it best."""
+        for side in (0, 1) if writer is Side.CANARY else (1, 0):
+            steps = self._paths[side].steps_to(found.pointers[side], asked.pointers[side])
             if steps is not None:
                 return full_path(steps, found.path, found.keyword)
         return found.path
