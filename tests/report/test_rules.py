@@ -6,9 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from crossfade.engine import compat_rules
 from crossfade.model.report import Blame, Check
 from crossfade.report.ink import Ink
-from crossfade.report.rules import RULES, markdown_page, markdown_reference, page, suggestions, terminal_page
+from crossfade.report.rules import (
+    COMPAT_RULES,
+    RULES,
+    RUN_RULES,
+    markdown_page,
+    markdown_reference,
+    page,
+    suggestions,
+    terminal_page,
+)
 
 PLAIN = Ink(color=False, ascii_only=True, width=80)
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "rules.md"
@@ -22,7 +32,11 @@ def test_every_blame_and_check_has_its_page() -> None:
         Check.SQL: ("stable", "canary", "phase", "rollback"),
     }
     expected = {f"{blame}-{check.value}" for check in Check for blame in narrower.get(check, blames)}
-    assert expected == set(RULES)
+    assert expected == set(RUN_RULES)
+
+
+def test_every_rule_of_compat_has_its_page() -> None:
+    assert set(compat_rules.RULES) == set(COMPAT_RULES)
 
 
 def test_no_two_pages_say_the_same() -> None:
