@@ -55,6 +55,8 @@ def _assigned(
     where = f"{change.name}.{column}"
     weaker = Severity.WARNING if (change.name, column) in repeated else Severity.ERROR
     if old.column(column) is None:
+        if now is not None and now.not_null and default is None:
+            return  # the older side cannot write a row at all, which is told
         yield Harm(
             RULE,
             where,
@@ -67,6 +69,8 @@ def _assigned(
         )
         return
     fills = re.search(rf"\b{re.escape(column)}\b\"?\s+is\s+null", change.text, re.I) is not None
+    if fills and now is not None and now.not_null:
+        return  # NOT NULL is told
     message = f"`{where}` is filled where it is NULL, and the older side can still write NULL"
     if not fills:
         message = f"`{where}` is rewritten in place: the older side reads the new form, and goes on writing the old one"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -50,13 +51,18 @@ class Paper:
         self.enums = dict(catalog.enums)
         self.domains = dict(catalog.domains)
         self.sequences = dict(catalog.sequences)
+        self.sequence_rights = dict(catalog.sequence_rights)
         self.types = dict(catalog.types)
         self.schemas = dict(catalog.schemas)
         self._complete = catalog.complete
         self._last = max(
             [
                 0,
-                *(one.ident for group in (self.relations, self.functions, self.enums, self.domains) for one in group.values()),  # type: ignore[attr-defined]
+                *(
+                    one.ident
+                    for group in (self.relations, self.functions, self.enums, self.domains)
+                    for one in group.values()
+                ),
                 *(column.ident for relation in self.relations.values() for column in relation.columns),
                 *(ident for each in self.enums.values() for _, ident in each.labels),
                 *self.sequences.values(),
@@ -71,6 +77,7 @@ class Paper:
             dict(self.enums),
             dict(self.domains),
             dict(self.sequences),
+            dict(self.sequence_rights),
             dict(self.types),
             dict(self.schemas),
             self._complete,
@@ -193,9 +200,7 @@ class Paper:
         new = change.policy
         if change.kind is Kind.ALTER_POLICY:
             old = next((one for one in relation.policies if one.name == change.part), Policy(change.part))
-            new = replace(
-                old, roles=new.roles or old.roles, using=new.using or old.using, check=new.check or old.check
-            )
+            new = replace(old, roles=new.roles or old.roles, using=new.using or old.using, check=new.check or old.check)
         rest = tuple(one for one in relation.policies if one.name != change.part)
         self.relations[change.name] = replace(relation, policies=(*rest, new))
 
@@ -228,6 +233,9 @@ class Paper:
         if kind is Kind.ADD_COLUMN:
             if column is None:
                 made = replace(change.columns[0], type=normal(change.columns[0].type), ident=self._ident())
+                if "nextval('" in (made.default or ""):
+                    schema, dot, short = change.name.rpartition(".")
+                    self.sequences.setdefault(f"{schema}{dot}{short}_{made.name}_seq", self._ident())
                 self._put(replace(relation, columns=(*relation.columns, made)))
                 for constraint in change.constraints:
                     self._constrain(change.name, constraint)
@@ -343,7 +351,9 @@ class Paper:
             for one in relation.constraints
         )
         indexes = tuple(
-            replace(one, columns=tuple(new if key == old else renamed(key) for key in one.columns), where=renamed(one.where))
+            replace(
+                one, columns=tuple(new if key == old else renamed(key) for key in one.columns), where=renamed(one.where)
+            )
             for one in relation.indexes
         )
         self._put(replace(relation, columns=columns, constraints=constraints, indexes=indexes))
@@ -433,12 +443,10 @@ class Paper:
                 parent = new if other.partition_of == old else other.partition_of
                 self._put(replace(other, constraints=targets, partition_of=parent))
         elif change.what == "schema":
-            for group in (self.relations, self.functions, self.enums, self.domains):
-                for key in [key for key in group if key.startswith(old + ".")]:
-                    value = group.pop(key)  # type: ignore[attr-defined]
-                    moved = new + key[len(old) :]
-                    name = new + value.name[len(old) :]
-                    group[moved] = replace(value, name=name)  # type: ignore[index]
+            self.relations = _moved(self.relations, old, new)
+            self.functions = _moved(self.functions, old, new)
+            self.enums = _moved(self.enums, old, new)
+            self.domains = _moved(self.domains, old, new)
             for plain in (self.sequences, self.types):
                 for key in [key for key in plain if key.startswith(old + ".")]:
                     plain[new + key[len(old) :]] = plain.pop(key)
@@ -478,6 +486,16 @@ class Paper:
         elif change.kind is Kind.RENAME_VALUE:
             labels = tuple((change.to if label == change.part else label, ident) for label, ident in kind.labels)
             self.enums[change.name] = replace(kind, labels=labels)
+            old, new = f"'{change.part}'", f"'{change.to}'"
+            for relation in list(self.relations.values()):
+                if any(column.type == change.name.lower() and column.default for column in relation.columns):
+                    columns = tuple(
+                        replace(c, default=c.default.replace(old, new))
+                        if c.default and c.type == change.name.lower()
+                        else c
+                        for c in relation.columns
+                    )
+                    self._put(replace(relation, columns=columns))
 
     def _domain(self, change: Change) -> None:
         domain = self.domains.get(change.name)
@@ -496,14 +514,26 @@ class Paper:
     def _rights(self, change: Change) -> None:
         gives = change.kind is Kind.GRANT
         if change.what == "schema":
-            schema_rights = set(self.schemas.get(change.name, (("public", "usage"),) if change.name == "public" else ()))
+            schema_rights = set(
+                self.schemas.get(change.name, (("public", "usage"),) if change.name == "public" else ())
+            )
             self.schemas[change.name] = _granted(schema_rights, change.grants, gives, ("usage", "create"))
             return
         every = change.what.startswith("every ")
         if change.what.endswith("function"):
             for key, one in list(self.functions.items()):
-                if one.name == change.name or (every and one.name.rpartition(".")[0] == change.name.replace("public", "")):
-                    self.functions[key] = replace(one, grants=_granted(set(one.grants), change.grants, gives, ("execute",)))
+                if one.name == change.name or (
+                    every and one.name.rpartition(".")[0] == change.name.replace("public", "")
+                ):
+                    self.functions[key] = replace(
+                        one, grants=_granted(set(one.grants), change.grants, gives, ("execute",))
+                    )
+            return
+        if change.what.endswith("sequence"):
+            for name in [change.name] if not every else list(self.sequences):
+                if not every or name.rpartition(".")[0] == change.name.replace("public", ""):
+                    drawn = set(self.sequence_rights.get(name, ()))
+                    self.sequence_rights[name] = _granted(drawn, change.grants, gives, ("usage", "select", "update"))
             return
         if not change.what.endswith("table"):
             return
@@ -530,6 +560,19 @@ def _granted(
             elif role != "public" and not any(one == role for one, _ in before):
                 known.add((role, f"revoked {right}"))
     return tuple(sorted(known))
+
+
+_Named = TypeVar("_Named", Relation, Function, Enum, Domain)
+
+
+def _moved(things: dict[str, _Named], old: str, new: str) -> dict[str, _Named]:
+    """With what was in the schema `old` in `new`."""
+    return {
+        new + key[len(old) :] if key.startswith(old + ".") else key: replace(one, name=new + one.name[len(old) :])
+        if key.startswith(old + ".")
+        else one
+        for key, one in things.items()
+    }
 
 
 def _signature(name: str, arguments: str) -> str:

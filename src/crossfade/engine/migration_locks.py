@@ -56,7 +56,8 @@ class Transaction:
         for change in changes:
             if change.kind is Kind.TRANSACTION and change.text in ("commit", "end", "rollback", "abort"):
                 self._held.clear()
-            yield from self._one(before, change)
+            for harm in self._one(before, change):
+                yield _placed(harm, change)
             if not change.concurrently:
                 mode = _taken(change)
                 for name in (change.name, *(one.target for one in change.constraints if one.kind == "foreign")):
@@ -71,7 +72,11 @@ class Transaction:
         if there and relation is not None:
             yield from _of_table(before, relation, change)
         if change.kind is Kind.REINDEX and not change.concurrently:
-            yield _harm("migration-locks-table", change.name, "REINDEX without CONCURRENTLY stops writes while it builds the index")
+            yield _harm(
+                "migration-locks-table",
+                change.name,
+                "REINDEX without CONCURRENTLY stops writes while it builds the index",
+            )
         long = change.kind in (Kind.UPDATE, Kind.DELETE, Kind.VALIDATE) or (change.kind is Kind.INSERT and change.names)
         if long and change.text.lower().find("limit") < 0:
             for table, mode in self._held.items():
@@ -88,10 +93,23 @@ class Transaction:
         return any(one.ident == relation.ident for one in self._start.relations.values())
 
 
+def _placed(harm: Harm, change: Change) -> Harm:
+    """With the column, constraint or index it is about in its name, so that two of a table stay two."""
+    part = change.part if change.name == harm.where and change.kind is not Kind.ATTACH else ""
+    return msgspec.structs.replace(harm, where=f"{harm.where}.{part}") if part else harm
+
+
 def measured(changes: Sequence[Change], held: Sequence[Held]) -> Iterator[Harm]:
     """What one statement makes others wait for, by what PostgreSQL was seen to do."""
+    for harm in _measured(changes, held):
+        yield _placed(harm, changes[0]) if len(changes) == 1 else harm
+
+
+def _measured(changes: Sequence[Change], held: Sequence[Held]) -> Iterator[Harm]:
     kinds = {change.kind for change in changes}
-    works = any(one.rewritten or one.scanned for one in held) and not kinds & {Kind.TRUNCATE}
+    works = any(one.rewritten or one.scanned for one in held)
+    if Kind.TRUNCATE in kinds:
+        return
     for one in held:
         level = _MODES.index(one.mode) if one.mode in _MODES else 0
         if level < BLOCKS_WRITES:
@@ -99,8 +117,12 @@ def measured(changes: Sequence[Change], held: Sequence[Held]) -> Iterator[Harm]:
         what = "reads and writes" if level >= BLOCKS_READS else "writes"
         if Kind.CREATE_INDEX in kinds and (one.scanned or one.rewritten):
             yield _index_harm(one.table)
-        elif one.rewritten and not kinds & {Kind.TRUNCATE}:
-            yield _harm("migration-rewrites-table", one.table, f"`{one.table}` is written anew, and locked against {what} meanwhile")
+        elif one.rewritten:
+            yield _harm(
+                "migration-rewrites-table",
+                one.table,
+                f"`{one.table}` is written anew, and locked against {what} meanwhile",
+            )
         elif one.scanned:
             yield _harm(
                 "migration-locks-table", one.table, f"`{one.table}` is locked against {what} while all of it is read"
@@ -124,6 +146,13 @@ def _of_table(catalog: Catalog, relation: Relation, change: Change) -> Iterator[
         column = relation.column(change.part)
         if column is not None and column.type != UNKNOWN and rewrites(column.type, normal(change.to), change.text):
             yield _rewrite_harm(name, f"`{change.part}` is stored in another way")
+        elif column is not None and column.type != normal(change.to) and _rechecked(relation, change.part):
+            yield _harm(
+                "migration-locks-table",
+                name,
+                f"an index or check on `{change.part}` is built or looked at again, and `{name}` is locked against reads and "
+                "writes meanwhile",
+            )
         elif column is not None and column.type == UNKNOWN and "text" not in normal(change.to):
             yield _rewrite_harm(name, f"`{change.part}` may be stored in another way")
     elif kind is Kind.ADD_COLUMN and relation.column(change.part) is None:
@@ -154,7 +183,9 @@ def _of_table(catalog: Catalog, relation: Relation, change: Change) -> Iterator[
     elif kind is Kind.LOCK:
         yield from _lock_statement(change)
     elif kind is Kind.REFRESH and not change.concurrently:
-        yield _harm("migration-locks-table", name, f"REFRESH without CONCURRENTLY locks `{name}` against reads while it runs")
+        yield _harm(
+            "migration-locks-table", name, f"REFRESH without CONCURRENTLY locks `{name}` against reads while it runs"
+        )
     elif kind is Kind.ATTACH and change.part in catalog.relations and change.text != "inherit":
         part = catalog.relations[change.part]
         if not any(one.kind == "check" and one.valid for one in part.constraints):
@@ -167,22 +198,40 @@ def _of_table(catalog: Catalog, relation: Relation, change: Change) -> Iterator[
         )  # fmt: skip
 
 
+def _rechecked(relation: Relation, column: str) -> bool:
+    """Does a change of type without a rewrite still read the table: for a check, a link, a partial or computed index?"""
+    word = re.compile(rf"(?<![\w$]){re.escape(column)}(?![\w$])")
+    checks = any(one.kind in ("check", "foreign") and column in one.columns for one in relation.constraints)
+    indexes = [
+        one for one in relation.indexes if any(word.search(key) for key in one.columns) or word.search(one.where)
+    ]
+    return checks or any(one.where or any(not key.replace("_", "").isalnum() for key in one.columns) for one in indexes)
+
+
 def _constraint(catalog: Catalog, name: str, constraint: Constraint, using_index: str) -> Iterator[Harm]:
     if constraint.kind == "check" and constraint.valid:
-        message = f"the check `{constraint.name}` reads all of `{name}`, which is locked against reads and writes meanwhile"
+        message = (
+            f"the check `{constraint.name}` reads all of `{name}`, which is locked against reads and writes meanwhile"
+        )
         yield _harm("migration-locks-table", name, message)
     elif constraint.kind == "foreign" and constraint.valid:
         message = f"the foreign key `{constraint.name}` reads all of `{name}`; it and `{constraint.target}` are locked against writes meanwhile"  # fmt: skip
         yield _harm("migration-locks-table", name, message)
     elif constraint.kind in ("unique", "primary", "exclude") and not using_index:
-        message = f"`{constraint.name}` builds an index over `{name}`, which is locked against reads and writes meanwhile"
+        message = (
+            f"`{constraint.name}` builds an index over `{name}`, which is locked against reads and writes meanwhile"
+        )
         yield _harm("migration-locks-table", name, message)
 
 
 def _lock_statement(change: Change) -> Iterator[Harm]:
     mode = " ".join(change.text.split())
     if mode in _MODES and _MODES.index(mode) >= BLOCKS_WRITES:
-        yield _harm("migration-locks-table", change.name, f"LOCK TABLE holds `{change.name}` in {mode} mode until the migration ends")
+        yield _harm(
+            "migration-locks-table",
+            change.name,
+            f"LOCK TABLE holds `{change.name}` in {mode} mode until the migration ends",
+        )
 
 
 def _index_harm(table: str) -> Harm:

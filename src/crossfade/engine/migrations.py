@@ -26,7 +26,13 @@ from crossfade.model.migration import Change, Kind, Written
 from crossfade.model.ramp import Side
 
 SCHEMA = "schema"  # what reads a statement: `Break.reader` of a broken statement
-_GONE = ("migration-drop-table", "migration-drop-column", "migration-rename", "migration-drop-type", "migration-drop-function")
+_GONE = (
+    "migration-drop-table",
+    "migration-drop-column",
+    "migration-rename",
+    "migration-drop-type",
+    "migration-drop-function",
+)
 _LOCKS = ("migration-locks-table", "migration-rewrites-table", "migration-index-blocks-writes")
 
 
@@ -114,7 +120,8 @@ def judged(
                 place = _onset(canary_known, before, steps, harm)
                 found += told.of_canary(harm, place)
     found += _locks(before, steps, told)
-    unique = {one.id: one for one in reversed(found)}
+    order = list(Severity)
+    unique = {one.id: one for one in sorted(reversed(found), key=lambda one: -order.index(one.severity))}
     return tuple(sorted(unique.values(), key=lambda one: (one.canary.line if one.canary else 0, one.rule, one.path)))
 
 
@@ -274,5 +281,5 @@ def _touches(statement: str, harm: Harm) -> bool:
     if harm.rule in ("migration-not-null", "migration-check-added") and verb == "insert":
         return True
     return column in words or re.search(r"\*\s*(?:,|from|$)|\.\*|returning\s+\*", plain) is not None or (
-        verb == "insert" and re.search(rf"into\s+[\w.\"]+\s+(values|select)", plain) is not None
+        verb == "insert" and re.search(r"into\s+[\w.\"]+\s+(values|select)", plain) is not None
     )  # fmt: skip

@@ -82,7 +82,9 @@ def _relation(context: _Context, old: Relation) -> Iterator[Harm]:
     if new is None:
         moved = context.renamed(old)
         if old.partition_of and old.partition_of in context.after.relations and moved is None:
-            yield _harm("migration-partition-detached", old.name, f"the partition `{old.name}` is dropped with its rows", old)
+            yield _harm(
+                "migration-partition-detached", old.name, f"the partition `{old.name}` is dropped with its rows", old
+            )
         elif moved is not None:
             yield _harm("migration-rename", old.name, f"the {word} `{old.name}` is renamed to `{moved.name}`", old)
         else:
@@ -173,7 +175,7 @@ def _column(context: _Context, old: Relation, new: Relation, column: Column) -> 
         tail = "a NULL written to it is refused" if defaulted else "an INSERT without it, or with NULL, is refused"
         severity = Severity.WARNING if defaulted else Severity.ERROR
         yield harm("migration-not-null", f"`{where}` becomes NOT NULL: {tail}", severity, WRITES)
-    if column.not_null and not now.not_null:
+    if column.not_null and not now.not_null and not now.generated:
         yield harm(
             "migration-nullable",
             f"`{where}` may be NULL now: rows of the newer side may have no value where the older side expects one",
@@ -195,7 +197,21 @@ def _column(context: _Context, old: Relation, new: Relation, column: Column) -> 
             Severity.WARNING if "nextval" in (column.default or "") or column.identity else Severity.ERROR,
             ("insert",),
         )
+    column = _relabelled(context, column)
     yield from _default(harm_of=harm, where=where, old=column, new=now)
+
+
+def _relabelled(context: _Context, column: Column) -> Column:
+    """With the default as it reads now that values of its enum have other names."""
+    old, new = context.known.enums.get(column.type), context.after.enums.get(column.type)
+    if old is None or new is None or old.ident != new.ident or column.default is None:
+        return column
+    now = {ident: label for label, ident in new.labels}
+    default = column.default
+    for label, ident in old.labels:
+        if now.get(ident, label) != label and f"'{label}'" in default:
+            return msgspec.structs.replace(column, default=default.replace(f"'{label}'", f"'{now[ident]}'"))
+    return column
 
 
 def _type(context: _Context, harm_of: _Make, where: str, old: Column, new: Column) -> Iterator[Harm]:
@@ -223,9 +239,13 @@ def _type(context: _Context, harm_of: _Make, where: str, old: Column, new: Colum
 def _same_named(context: _Context, old: str, new: str) -> bool:
     """One enum or domain under two names."""
     for before, after in ((context.known.enums, context.after.enums), (context.known.domains, context.after.domains)):
-        one = next((value for name, value in before.items() if name.lower() == old.removesuffix("[]").strip('"').lower()), None)
-        other = next((value for name, value in after.items() if name.lower() == new.removesuffix("[]").strip('"').lower()), None)
-        if one is not None and other is not None and one.ident == other.ident:  # type: ignore[attr-defined]
+        one = next(
+            (value for name, value in before.items() if name.lower() == old.removesuffix("[]").strip('"').lower()), None
+        )
+        other = next(
+            (value for name, value in after.items() if name.lower() == new.removesuffix("[]").strip('"').lower()), None
+        )
+        if one is not None and other is not None and one.ident == other.ident:
             return True
     return False
 
@@ -250,7 +270,9 @@ def _default(harm_of: _Make, where: str, old: Column, new: Column) -> Iterator[H
     counts = new.identity or "nextval" in (has or "")
     if counted and counts:
         return
-    if (had is None and not counted and has is None and not counts) or (had is not None and has is not None and same(had, has)):
+    if (had is None and not counted and has is None and not counts) or (
+        had is not None and has is not None and same(had, has)
+    ):
         return
     if (had is not None or counted) and has is None and not counts:
         severity = Severity.ERROR if new.not_null else Severity.WARNING
@@ -271,12 +293,15 @@ def _default(harm_of: _Make, where: str, old: Column, new: Column) -> Iterator[H
 
 
 def _new_columns(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]:
-    if new.kind not in ("table", "partitioned", "foreign") or old.opaque and not new.columns:
+    if new.kind not in ("table", "partitioned", "foreign") or (old.opaque and not new.columns):
         return
     names = {column.name for column in old.columns}
     moved = {column.ident for column in old.columns} if old.ident == new.ident else set()
     for column in new.columns:
-        if column.name in names or column.ident in moved or not column.not_null:
+        if column.name in names or column.ident in moved:
+            continue
+        yield from _unreachable_sequence(context, old, new, column)
+        if not column.not_null:
             continue
         domain = context.after.domains.get(column.type)
         if column.default is not None or column.identity or column.generated or (domain and domain.default is not None):
@@ -293,6 +318,25 @@ def _new_columns(context: _Context, old: Relation, new: Relation) -> Iterator[Ha
         )
 
 
+def _unreachable_sequence(context: _Context, old: Relation, new: Relation, column: Column) -> Iterator[Harm]:
+    """A role that may INSERT but may not draw the number that a new default draws."""
+    match = re.search(r"nextval\('\"?([^'\"]+)\"?'", column.default or "")
+    if match is None:
+        return
+    name = match.group(1)
+    rights = context.after.sequence_rights.get(name, ())
+    writers = {role for role, right in new.grants if right == "insert"}
+    if poor := sorted(role for role in writers if not any(who in (role, "public") for who, _ in rights)):
+        yield _harm(
+            "migration-rights-revoked",
+            f"{old.name}.{column.name}",
+            f"the default of the new column `{old.name}.{column.name}` draws from the sequence `{name}`, which "
+            f"`{', '.join(poor)}` may not use: an INSERT is refused",
+            old,
+            verbs=("insert", "merge"),
+        )
+
+
 def _filled_by_trigger(catalog: Catalog, relation: Relation, column: str) -> bool:
     for trigger in relation.triggers:
         if trigger.enabled and trigger.timing == "before" and (not trigger.events or "insert" in trigger.events):
@@ -303,7 +347,12 @@ def _filled_by_trigger(catalog: Catalog, relation: Relation, column: str) -> boo
 
 
 def _assigns(body: str, column: str) -> bool:
-    return re.search(rf"\bnew\s*\.\s*\"?{re.escape(column)}\"?\s*(?::?=)|into\s+new\s*\.\s*\"?{re.escape(column)}\b", body, re.I) is not None
+    return (
+        re.search(
+            rf"\bnew\s*\.\s*\"?{re.escape(column)}\"?\s*(?::?=)|into\s+new\s*\.\s*\"?{re.escape(column)}\b", body, re.I
+        )
+        is not None
+    )
 
 
 # ── constraints and indexes ─────────────────────────────────────────────────
@@ -316,7 +365,7 @@ def _constraints(context: _Context, old: Relation, new: Relation) -> Iterator[Ha
     gone = [one for one in old.constraints if not any(_equal(one, other) for other in new.constraints)]
     for constraint in added:
         if constraint.kind == "check":
-            yield from _check_added(old, new, constraint, gone)
+            yield from _check_added(context, old, new, constraint)
         elif constraint.kind in ("unique", "primary"):
             key = Index(constraint.name, constraint.columns, True, nulls_equal="not distinct" in constraint.definition)
             yield from _unique_added(old, new, key, "constraint")
@@ -337,17 +386,22 @@ def _equal(one: Constraint, other: Constraint) -> bool:
         kinds.get(one.kind, one.kind) == kinds.get(other.kind, other.kind)
         and (one.columns == other.columns or one.kind in ("check", "exclude"))
         and same(one.definition, other.definition)
-        and (one.target, one.on_delete.replace("no action", "")) == (other.target, other.on_delete.replace("no action", ""))
+        and (one.target, one.on_delete.replace("no action", ""))
+        == (other.target, other.on_delete.replace("no action", ""))
     )
 
 
-def _check_added(old: Relation, new: Relation, added: Constraint, gone: list[Constraint]) -> Iterator[Harm]:
+def _check_added(context: _Context, old: Relation, new: Relation, added: Constraint) -> Iterator[Harm]:
     where = f"{old.name}.{added.name}"
     fresh = [name for name in added.columns if old.column(name) is None]
-    defaulted = [name for name in fresh if (c := new.column(name)) and (c.default is not None or c.generated or c.identity)]
+    defaulted = [
+        name for name in fresh if (c := new.column(name)) and (c.default is not None or c.generated or c.identity)
+    ]
     checks = [one.definition for one in old.constraints if one.kind == "check"]
     filled = [column.name for column in new.columns if column.not_null and old.column(column.name)]
-    empty = [name for name in fresh if name not in defaulted]
+    given = [name for name in fresh if _filled_by_trigger(context.after, new, name)]
+    filled += given
+    empty = [name for name in fresh if name not in defaulted and name not in given]
     if implied(added.definition, checks, filled, empty):
         return
     if fresh and len(fresh) == len(added.columns) and len(defaulted) == len(fresh) and added.valid:
@@ -367,7 +421,10 @@ def _check_added(old: Relation, new: Relation, added: Constraint, gone: list[Con
 
 
 def _speaks_of_null(definition: str) -> bool:
-    return re.search(r"\bis\s+(not\s+)?(null|true|false|distinct)|coalesce|num_nonnulls|num_nulls", definition, re.I) is not None
+    return (
+        re.search(r"\bis\s+(not\s+)?(null|true|false|distinct)|coalesce|num_nonnulls|num_nulls", definition, re.I)
+        is not None
+    )
 
 
 def _shortened(text: str) -> str:
@@ -467,6 +524,8 @@ def _refused_deletes(context: _Context, table: Relation, link: Constraint) -> It
 def _constraint_gone(old: Relation, new: Relation, gone: Constraint, added: list[Constraint]) -> Iterator[Harm]:
     if any(new.column(name) is None for name in gone.columns):
         return  # it went with its column
+    if gone.kind == "check" and any(new.column(n).type != old.column(n).type for n in gone.columns if old.column(n)):  # type: ignore[union-attr]
+        return  # the type is told
     where = f"{old.name}.{gone.name}"
     if gone.kind in ("unique", "primary"):
         if not any(set(one.columns) == set(gone.columns) and one.unique for one in new.indexes):
@@ -537,7 +596,9 @@ def _indexes(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]:
         if any(new.column(name) is None for name in index.columns if old.column(name)):
             continue
         if index.unique:
-            if not any(one.kind in ("unique", "primary") and set(one.columns) == set(index.columns) for one in new.constraints):
+            if not any(
+                one.kind in ("unique", "primary") and set(one.columns) == set(index.columns) for one in new.constraints
+            ):
                 yield _uniqueness_gone(old, index.columns)
         elif not any(one.columns[: len(index.columns)] == index.columns for one in new.indexes):
             message = f"the index `{index.name}` of `{old.name}` is gone: queries of the older side that rely on it become slow"
@@ -568,7 +629,7 @@ def _triggers(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]
     known = {trigger.name for trigger in old.triggers}
     for name, trigger in sorted(live.items()):
         bodies = [one.body for one in context.after.functions.values() if one.name == trigger.function]
-        if name not in known and any(re.search(r"\braise\s+(exception|sqlstate|')|\breturn\s+null\b", body, re.I) for body in bodies) and trigger.timing != "after" or (name not in known and any(re.search(r"\braise\s+exception\b", body, re.I) for body in bodies)):  # fmt: skip
+        if (name not in known and any(re.search(r"\braise\s+(exception|sqlstate|')|\breturn\s+null\b", body, re.I) for body in bodies) and trigger.timing != "after") or (name not in known and any(re.search(r"\braise\s+exception\b", body, re.I) for body in bodies)):  # fmt: skip
             yield _harm(
                 "migration-trigger-added",
                 f"{old.name}.{name}",
@@ -593,7 +654,9 @@ def _row_security(old: Relation, new: Relation) -> Iterator[Harm]:
         return
     where = old.name
     if not old.row_security:
-        missing = [command for command in ("select", "insert", "update", "delete") if not _all_rows(new.policies, command)]
+        missing = [
+            command for command in ("select", "insert", "update", "delete") if not _all_rows(new.policies, command)
+        ]
         if missing:
             yield _harm(
                 "migration-row-security",
@@ -689,10 +752,7 @@ def _enum(context: _Context, old: Enum) -> Iterator[Harm]:
             yield Harm("migration-enum-value-removed", f"{old.name}.{label}", message)
     known = {label for label, _ in old.labels}
     for label, _ in new.labels:
-        if label not in known and label not in renamed and old.labels:
-            message = f"the enum `{old.name}` has the new value `{label}`: the older side may read it and not know it"
-            yield Harm("migration-enum-value-added", f"{old.name}.{label}", message, Severity.WARNING, reads=True)
-        elif label not in known and not old.labels:
+        if (label not in known and label not in renamed and old.labels) or (label not in known and not old.labels):
             message = f"the enum `{old.name}` has the new value `{label}`: the older side may read it and not know it"
             yield Harm("migration-enum-value-added", f"{old.name}.{label}", message, Severity.WARNING, reads=True)
 
@@ -703,10 +763,18 @@ def _domains(context: _Context) -> Iterator[Harm]:
         if new is None:
             moved = any(one.ident == old.ident for one in context.after.domains.values())
             rule = "migration-rename" if moved else "migration-drop-type"
-            yield Harm(rule, name, f"the domain `{name}` is {'renamed' if moved else 'dropped'}", Severity.WARNING, names=(_short(name),))
+            yield Harm(
+                rule,
+                name,
+                f"the domain `{name}` is {'renamed' if moved else 'dropped'}",
+                Severity.WARNING,
+                names=(_short(name),),
+            )
             continue
         if new.not_null and not old.not_null:
-            yield Harm("migration-not-null", name, f"the domain `{name}` becomes NOT NULL: NULL is refused", verbs=WRITES)
+            yield Harm(
+                "migration-not-null", name, f"the domain `{name}` becomes NOT NULL: NULL is refused", verbs=WRITES
+            )
         known = [check.definition for check in old.checks]
         for check in new.checks:
             if not any(same(check.definition, one) for one in known) and not implied(check.definition, known):
@@ -747,7 +815,9 @@ def _functions(context: _Context) -> Iterator[Harm]:
 
 def _others(context: _Context) -> Iterator[Harm]:
     owned = {
-        f"{relation.name}_{column.name}_seq" for relation in context.known.relations.values() for column in relation.columns
+        f"{relation.name}_{column.name}_seq"
+        for relation in context.known.relations.values()
+        for column in relation.columns
     }
     for name in sorted(set(context.known.sequences) - set(context.after.sequences)):
         if name not in owned:

@@ -93,7 +93,9 @@ def rewrites(old: str, new: str, using: str = "") -> bool:
         return True
     if change is TypeChange.SAME:
         return False
-    return not (change is TypeChange.WIDER and (a in _TEXTS or a in ("numeric", "bit varying") or "time" in a) and b != "")
+    return not (
+        change is TypeChange.WIDER and (a in _TEXTS or a in ("numeric", "bit varying") or "time" in a) and b != ""
+    )
 
 
 def _parts(name: str) -> tuple[str, tuple[int, ...]]:

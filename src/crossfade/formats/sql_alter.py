@@ -34,13 +34,17 @@ def altered(reader: SqlReader) -> Sequence[Change] | None:
         if reader.accept("rename", "to"):
             return [Change(kind=Kind.RENAME, what="index", name=name, to=_beside(reader, name))]
         attach = reader.accept("attach", "partition")
-        return [Change(kind=Kind.HARMLESS if attach or reader.token.is_word("set", "reset") else Kind.UNREAD, name=name)]
+        return [
+            Change(kind=Kind.HARMLESS if attach or reader.token.is_word("set", "reset") else Kind.UNREAD, name=name)
+        ]
     for what in ("sequence", "function", "procedure", "routine", "schema"):
         if reader.accept(what):
             return _other(reader, what)
     if reader.accept("trigger"):
         return [Change(kind=Kind.HARMLESS)]  # its name, or an extension it depends on
-    if reader.token.is_word("database", "role", "user", "extension", "publication", "subscription", "statistics", "group"):
+    if reader.token.is_word(
+        "database", "role", "user", "extension", "publication", "subscription", "statistics", "group"
+    ):
         return [Change(kind=Kind.HARMLESS)]
     return None
 
@@ -98,7 +102,9 @@ def _action(reader: SqlReader, name: str, what: str) -> list[Change]:
         reader.accept("column")
         existing_ok = reader.accept("if", "not", "exists")
         defined, constraints = column(reader, name)
-        return one(Kind.ADD_COLUMN, part=defined.name, columns=(defined,), constraints=constraints, existing_ok=existing_ok)
+        return one(
+            Kind.ADD_COLUMN, part=defined.name, columns=(defined,), constraints=constraints, existing_ok=existing_ok
+        )
     if reader.accept("drop"):
         if reader.accept("constraint"):
             missing_ok = reader.accept("if", "exists")
@@ -143,7 +149,9 @@ def _action(reader: SqlReader, name: str, what: str) -> list[Change]:
         return one(Kind.REWRITE, text=reader.text(reader.tokens[:2]).upper())
     if reader.accept("inherit"):
         return one(Kind.ATTACH, part=reader.name(), text="inherit")
-    return one(Kind.HARMLESS if reader.token.is_word("set", "reset", "cluster", "replica", "not", "of") else Kind.UNREAD)
+    return one(
+        Kind.HARMLESS if reader.token.is_word("set", "reset", "cluster", "replica", "not", "of") else Kind.UNREAD
+    )
 
 
 def added(table: str, made: Constraint) -> list[Change]:
@@ -193,7 +201,9 @@ def _switched(reader: SqlReader, name: str) -> list[Change]:
         what = "force" if "force" in words else "enable"
         return [Change(kind=Kind.ROW_SECURITY, name=name, what=what, turned_on=turned_on)]
     if "trigger" in words:
-        return [Change(kind=Kind.TRIGGER_ENABLED, name=name, part=words[-1], turned_on=turned_on and "replica" not in words)]
+        return [
+            Change(kind=Kind.TRIGGER_ENABLED, name=name, part=words[-1], turned_on=turned_on and "replica" not in words)
+        ]
     return [Change(kind=Kind.UNREAD, name=name, text=" ".join(words))]
 
 

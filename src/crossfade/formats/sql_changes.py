@@ -18,14 +18,60 @@ from crossfade.formats.sql_tokens import SqlText, Token, sql_text, tokens
 from crossfade.model.migration import Change, Kind, Written
 
 _HARMLESS = frozenset(
-    "select values table with show explain analyze comment set reset notify listen unlisten discard checkpoint load "
-    "security declare fetch move close prepare execute deallocate copy call import".split()
+    [
+        "select",
+        "values",
+        "table",
+        "with",
+        "show",
+        "explain",
+        "analyze",
+        "comment",
+        "set",
+        "reset",
+        "notify",
+        "listen",
+        "unlisten",
+        "discard",
+        "checkpoint",
+        "load",
+        "security",
+        "declare",
+        "fetch",
+        "move",
+        "close",
+        "prepare",
+        "execute",
+        "deallocate",
+        "copy",
+        "call",
+        "import",
+    ]
 )
 _STARTS = frozenset(
-    "alter create drop update insert delete truncate grant revoke lock refresh reindex vacuum cluster merge with execute "
-    "perform select".split()
+    [
+        "alter",
+        "create",
+        "drop",
+        "update",
+        "insert",
+        "delete",
+        "truncate",
+        "grant",
+        "revoke",
+        "lock",
+        "refresh",
+        "reindex",
+        "vacuum",
+        "cluster",
+        "merge",
+        "with",
+        "execute",
+        "perform",
+        "select",
+    ]
 )
-_BLOCK_WORDS = frozenset("begin then else loop declare exception do".split())
+_BLOCK_WORDS = frozenset(["begin", "then", "else", "loop", "declare", "exception", "do"])
 
 
 def written(text: str, file: str = "") -> tuple[Written, ...]:

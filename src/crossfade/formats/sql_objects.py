@@ -51,8 +51,12 @@ def created(reader: SqlReader) -> Sequence[Change] | None:
         existing_ok = reader.accept("if", "not", "exists")
         reader.accept("authorization")
         return [Change(kind=Kind.CREATE_SCHEMA, name=reader.identifier(), existing_ok=existing_ok)]
-    harmless = "extension role user group database aggregate operator cast collation publication subscription statistics"
-    if reader.token.is_word(*harmless.split(), "event", "server", "access", "text", "language", "tablespace", "conversion"):
+    harmless = (
+        "extension role user group database aggregate operator cast collation publication subscription statistics"
+    )
+    if reader.token.is_word(
+        *harmless.split(), "event", "server", "access", "text", "language", "tablespace", "conversion"
+    ):
         return [Change(kind=Kind.HARMLESS, text=reader.token.value)]
     return None
 
@@ -64,7 +68,9 @@ def _table(reader: SqlReader) -> list[Change]:
         parent = reader.name()
         reader.bracketed()
         bound = reader.text(reader.until("partition", "with", "tablespace"))
-        return [Change(kind=Kind.CREATE_TABLE, name=name, to=parent, text=bound, what="partition", existing_ok=existing_ok)]
+        return [
+            Change(kind=Kind.CREATE_TABLE, name=name, to=parent, text=bound, what="partition", existing_ok=existing_ok)
+        ]
     body = reader.bracketed() if not reader.token.is_word("as", "of") else ()
     columns: list[Column] = []
     constraints: list[Constraint] = []
@@ -125,8 +131,12 @@ def _index(reader: SqlReader, unique: bool) -> list[Change]:
         reader.identifier()
     keys = []
     for piece in split(reader.bracketed()):
-        whole = piece[: next((n for n, t in enumerate(piece) if t.is_word("asc", "desc", "nulls", "collate")), len(piece))]
-        keys.append(whole[0].value if len(whole) in (1, 2) and whole[0].kind in ("word", "name") else reader.text(whole))
+        whole = piece[
+            : next((n for n, t in enumerate(piece) if t.is_word("asc", "desc", "nulls", "collate")), len(piece))
+        ]
+        keys.append(
+            whole[0].value if len(whole) in (1, 2) and whole[0].kind in ("word", "name") else reader.text(whole)
+        )
     if reader.accept("include"):
         reader.bracketed()
     equal = reader.accept("nulls", "not", "distinct")
@@ -136,7 +146,12 @@ def _index(reader: SqlReader, unique: bool) -> list[Change]:
     index = Index(label, tuple(keys), unique, where, equal)
     return [
         Change(
-            kind=Kind.CREATE_INDEX, name=table, part=label, index=index, concurrently=concurrently, existing_ok=existing_ok
+            kind=Kind.CREATE_INDEX,
+            name=table,
+            part=label,
+            index=index,
+            concurrently=concurrently,
+            existing_ok=existing_ok,
         )
     ]
 
@@ -184,8 +199,12 @@ def outputs(reader: SqlReader, query: Sequence[Token]) -> tuple[Column, ...]:
             return ()
         last = piece[-1]
         named = len(piece) > 1 and piece[-2].is_word("as")
-        bare = len(piece) > 1 and last.kind in ("word", "name") and piece[-2].kind in ("word", "name", "string", "number")
-        expression = piece[:-2] if named else piece[:-1] if bare or (len(piece) > 1 and piece[-2].is_mark(")")) else piece
+        bare = (
+            len(piece) > 1 and last.kind in ("word", "name") and piece[-2].kind in ("word", "name", "string", "number")
+        )
+        expression = (
+            piece[:-2] if named else piece[:-1] if bare or (len(piece) > 1 and piece[-2].is_mark(")")) else piece
+        )
         if last.is_mark("*"):
             found.append(Column("*", "", default=reader.text(piece)))
         elif last.kind in ("word", "name"):
@@ -204,7 +223,9 @@ def _simple(query: Sequence[Token]) -> bool:
         depth += 1 if token.is_mark("(") else -1 if token.is_mark(")") else 0
         if depth:
             continue
-        if token.is_word("group", "having", "union", "intersect", "except", "limit", "offset", "distinct", "join", "with", "over"):
+        if token.is_word(
+            "group", "having", "union", "intersect", "except", "limit", "offset", "distinct", "join", "with", "over"
+        ):
             return False
         if token.is_word("from"):
             tables += 1
@@ -245,7 +266,7 @@ def _function(reader: SqlReader, replaces: bool) -> list[Change]:
     return [Change(kind=Kind.CREATE_FUNCTION, name=name, part=arguments, to=returns, text=body, existing_ok=replaces)]
 
 
-_TYPE_BEGINS = frozenset("double character timestamp time bit interval national".split())
+_TYPE_BEGINS = frozenset(["double", "character", "timestamp", "time", "bit", "interval", "national"])
 
 
 def argument_type(reader: SqlReader, piece: Sequence[Token]) -> str:
@@ -367,7 +388,9 @@ def _rights(reader: SqlReader, kind: Kind, word: str) -> list[Change]:
         privileges += ["all"] if piece[0].is_word("all") else [piece[0].value]
     if not reader.accept("on"):
         roles = tuple(piece[-1].value for piece in split(reader.tokens[reader.at + 1 :]) if piece)
-        return [Change(kind=kind, what="role", names=tuple(privileges), grants=tuple((role, "member") for role in roles))]
+        return [
+            Change(kind=kind, what="role", names=tuple(privileges), grants=tuple((role, "member") for role in roles))
+        ]
     everything = reader.accept("all")
     what = reader.accept_any("table", "tables", "sequence", "sequences", "function", "functions", "procedure", "routine",
                              "schema", "type", "domain", "database", "language", "routines")  # fmt: skip

@@ -11,8 +11,24 @@ from crossfade.model.catalog import Column, Constraint
 from crossfade.model.compat import Place
 
 AFTER_TYPE = frozenset(
-    "not null default generated primary unique check references collate constraint using deferrable initially storage "
-    "compression options".split()
+    [
+        "not",
+        "null",
+        "default",
+        "generated",
+        "primary",
+        "unique",
+        "check",
+        "references",
+        "collate",
+        "constraint",
+        "using",
+        "deferrable",
+        "initially",
+        "storage",
+        "compression",
+        "options",
+    ]
 )
 _END = Token("end", "", 0, 0)
 
@@ -252,9 +268,9 @@ def _foreign(reader: SqlReader, name: str, columns: tuple[str, ...], place: Plac
                 on_delete = f"{reader.take().value} {reader.take().value}"
         elif reader.accept("not", "valid"):
             valid = False
-        elif reader.token.is_word("on", "match", "deferrable", "initially", "deferred", "immediate", "update", "enforced"):
-            reader.take()
-        elif reader.token.is_word("full", "simple", "cascade", "restrict", "action", "no", "set"):
+        elif reader.token.is_word(
+            "on", "match", "deferrable", "initially", "deferred", "immediate", "update", "enforced"
+        ) or reader.token.is_word("full", "simple", "cascade", "restrict", "action", "no", "set"):
             reader.take()
         elif reader.token.is_word("not") and reader.ahead().is_word("deferrable", "enforced"):
             reader.at += 2
@@ -268,4 +284,15 @@ def _not_valid(reader: SqlReader) -> bool:
     return any(pair == ("not", "valid") for pair in zip(rest, rest[1:], strict=False))
 
 
-_COLUMN_WORDS = ("constraint", "not", "null", "default", "generated", "primary", "unique", "check", "references", "collate")
+_COLUMN_WORDS = (
+    "constraint",
+    "not",
+    "null",
+    "default",
+    "generated",
+    "primary",
+    "unique",
+    "check",
+    "references",
+    "collate",
+)

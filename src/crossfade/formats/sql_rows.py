@@ -50,7 +50,9 @@ def inserted(reader: SqlReader) -> list[Change] | None:
     table = reader.name()
     if reader.accept("as"):
         reader.identifier()
-    columns = identifiers(reader.bracketed()) if reader.token.is_mark("(") and not reader.ahead().is_word("select") else ()
+    columns = (
+        identifiers(reader.bracketed()) if reader.token.is_mark("(") and not reader.ahead().is_word("select") else ()
+    )
     rest = reader.tokens[reader.at :]
     updates: list[tuple[str, str]] = []
     for n, token in enumerate(rest):

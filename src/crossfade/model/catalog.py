@@ -130,7 +130,8 @@ class Domain(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """`functions` are keyed "name(types)"; `complete`: what is not here does not exist (False: only the files that were
+    """`functions` are keyed "name(types)"; `sequence_rights` are (role, privilege) of every sequence, those of columns
+    too; `complete`: what is not here does not exist (False: only the files that were
     read are known)."""
 
     relations: dict[str, Relation] = {}
@@ -138,6 +139,7 @@ class Catalog(msgspec.Struct, frozen=True):
     enums: dict[str, Enum] = {}
     domains: dict[str, Domain] = {}
     sequences: dict[str, int] = {}  # name -> ident
+    sequence_rights: dict[str, tuple[tuple[str, str], ...]] = {}
     types: dict[str, int] = {}  # composite and range types: name -> ident
     schemas: dict[str, tuple[tuple[str, str], ...]] = {}  # name -> grants
     complete: bool = True

@@ -166,7 +166,9 @@ async def _scans(connection: asyncpg.Connection) -> dict[int, int]:
 
 
 _USER = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'crossfade')"
-_NOT_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = {oid} AND e.classid = '{table}'::regclass AND e.deptype = 'e')"
+_NOT_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = {oid} AND e.classid = '{table}'::regclass AND e.deptype = 'e')"
+)
 _NAME = "CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END"
 
 
@@ -302,6 +304,9 @@ async def _others(connection: asyncpg.Connection) -> Catalog:
             tuple(sorted((one.rpartition(" ")[0], one.rpartition(" ")[2].lower()) for one in grants)),
         )
     sequences = {row["name"]: row["oid"] for row in await connection.fetch(_SEQUENCES)}
+    rights: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in await connection.fetch(_SEQUENCE_RIGHTS):
+        rights[row["name"]].append((row["role"], row["right"].lower()))
     types = {row["name"]: row["oid"] for row in await connection.fetch(_TYPES)}
     schemas: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in await connection.fetch(_SCHEMAS):
@@ -311,6 +316,7 @@ async def _others(connection: asyncpg.Connection) -> Catalog:
         enums={name: Enum(name, ident, tuple(enums[name])) for name, ident in idents.items()},
         domains=domains,
         sequences=sequences,
+        sequence_rights={name: tuple(sorted(grants)) for name, grants in rights.items()},
         types=types,
         schemas={name: tuple(sorted(grants)) for name, grants in schemas.items()},
     )
@@ -378,14 +384,20 @@ SELECT p.oid::int8 AS oid, {_NAME} || p.proname AS name,
        ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY u(t, k) ORDER BY k) AS arguments,
        pg_get_function_result(p.oid) AS returns,
        CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_get_function_sqlbody(p.oid) END AS body,
-       (SELECT array_agg(CASE x.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(x.grantee)::text END || ' '
-                         || x.privilege_type) FROM aclexplode(p.proacl) x WHERE x.grantee <> p.proowner) AS grants
+       CASE WHEN p.proacl IS NOT NULL THEN
+         ARRAY(SELECT CASE x.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(x.grantee)::text END || ' '
+                      || x.privilege_type FROM aclexplode(p.proacl) x WHERE x.grantee <> p.proowner) END AS grants
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE {_USER} AND p.prokind IN ('f', 'p', 'w') AND {_NOT_EXTENSION.format(oid="p.oid", table="pg_proc")}"""
 _SEQUENCES = f"""
 SELECT c.oid::int8 AS oid, {_NAME} || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE {_USER} AND c.relkind = 'S' AND c.relpersistence <> 't'
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0)"""
+_SEQUENCE_RIGHTS = f"""
+SELECT {_NAME} || c.relname AS name, CASE x.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(x.grantee)::text END AS role,
+       x.privilege_type AS right
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) x
+ WHERE {_USER} AND c.relkind = 'S' AND x.grantee <> c.relowner"""
 _TYPES = f"""
 SELECT t.oid::int8 AS oid, {_NAME} || t.typname AS name FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_class c ON c.oid = t.typrelid
