@@ -30,7 +30,11 @@ def schemas(draw: st.DrawFn, depth: int = 0, names: str = "R") -> Any:
     if kind == "primitive":
         return draw(st.sampled_from(PRIMITIVES))
     if kind == "enum":
-        enum = {"type": "enum", "name": f"E{names}", "symbols": draw(st.sampled_from([SYMBOLS, SYMBOLS[:2], SYMBOLS[1:]]))}
+        enum = {
+            "type": "enum",
+            "name": f"E{names}",
+            "symbols": draw(st.sampled_from([SYMBOLS, SYMBOLS[:2], SYMBOLS[1:]])),
+        }
         return {**enum, "default": enum["symbols"][0]} if draw(st.booleans()) else enum
     if kind == "fixed":
         return {"type": "fixed", "name": f"F{names}", "size": draw(st.sampled_from([2, 2, 3]))}
@@ -62,7 +66,16 @@ def values(schema: Any, named: dict[str, Any], draw: st.DrawFn, depth: int = 0) 
         branch = schema[0] if depth > 4 else draw(st.sampled_from(schema))
         return values(branch, named, draw, depth + 1)
     if isinstance(schema, str):
-        simple = {"null": None, "boolean": True, "int": 3, "long": 3, "float": 1.5, "double": 1.5, "bytes": b"x", "string": "x"}
+        simple = {
+            "null": None,
+            "boolean": True,
+            "int": 3,
+            "long": 3,
+            "float": 1.5,
+            "double": 1.5,
+            "bytes": b"x",
+            "string": "x",
+        }
         return simple[schema] if schema in simple else values(named[schema], named, draw, depth + 1)
     kind = schema["type"]
     if kind == "record":
@@ -197,7 +210,10 @@ def test_cases(writer: Any, reader: Any, rule: str, path: str) -> None:
 
 def test_lines_are_those_of_the_fields() -> None:
     text = '{"type": "record", "name": "A",\n "fields": [\n  {"name": "x", "type": "int"},\n  {"name": "y", "type": "int"}]}'
-    w, r = avro_document(text, "w.avsc"), avro_document(text.replace('"y", "type": "int"', '"y", "type": "string"'), "r.avsc")
+    w, r = (
+        avro_document(text, "w.avsc"),
+        avro_document(text.replace('"y", "type": "int"', '"y", "type": "string"'), "r.avsc"),
+    )
     (found,) = unreadable(w, r, w.messages[0].type, r.messages[0].type)
     assert (found.path, found.lines) == ("y", (4, 4))
 

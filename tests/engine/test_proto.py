@@ -274,7 +274,9 @@ def test_a_descriptor_set_says_the_same_as_the_text() -> None:
     entry.field.add(name="key", number=1, label=1, type=9)
     entry.field.add(name="value", number=2, label=1, type=5)
     message.reserved_range.add(start=5, end=6)
-    file.service.add(name="S").method.add(name="Get", input_type=".shop.Order", output_type=".shop.Order", server_streaming=True)
+    file.service.add(name="S").method.add(
+        name="Get", input_type=".shop.Order", output_type=".shop.Order", server_streaming=True
+    )
     data = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
     text = """package shop; message Order { reserved 5; int64 order_id = 1; repeated Item items = 2; map<string, int32> by = 3;
       message Item { enum K { A = -1; } } } service S { rpc Get(Order) returns (stream Order); }"""

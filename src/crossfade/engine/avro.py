@@ -24,7 +24,8 @@ _DEEPEST = 60
 
 class AvroProblem(msgspec.Struct, frozen=True):
     """`path` leads from the message to the place ("items[].price"); `value` is what the writer may send there, wrapped by the
-    callers up to the whole message. `lines` are those of the writer's and the reader's definition."""
+    callers up to the whole message. `lines` are those of the writer's and the reader's definition; `owner` is the record
+    and field it is in ("shop.Item.price"), the same in every message."""
 
     rule: str
     path: str
@@ -32,10 +33,12 @@ class AvroProblem(msgspec.Struct, frozen=True):
     severity: Severity = Severity.ERROR
     value: Any = None
     lines: tuple[int, int] = (0, 0)
-    type_name: str = ""
+    owner: str = ""
 
 
-def unreadable(writer: AvroDocument, reader: AvroDocument, written: AvroType, read: AvroType) -> tuple[AvroProblem, ...]:
+def unreadable(
+    writer: AvroDocument, reader: AvroDocument, written: AvroType, read: AvroType
+) -> tuple[AvroProblem, ...]:
     """What of the values of `written` (in the writer's document) cannot be read as `read` (in the reader's), and what is read as
     something else. Each pair of named types is told once, at the first place it is met."""
     return tuple(_Resolver(writer, reader).problems(written, read))
@@ -58,7 +61,9 @@ class _Resolver:
             return
         if (mismatch := self._mismatch(w, r)) is not None:
             rule, message = mismatch
-            yield AvroProblem(rule, path, message, value=self.example(written), lines=(w.line, r.line), type_name=w.name)
+            yield AvroProblem(
+                rule, path, message, value=self.example(written), lines=(w.line, r.line)
+            )
             return
         yield from _logical(w, r, path, self.example(written))
         if w.kind == "array":
@@ -90,15 +95,18 @@ class _Resolver:
                         "avro-field-without-default",
                         inside,
                         f"the reader wants `{field.name}`, which the writer does not send, and has no default for it{tail}",
-                        value=self.example(AvroType("named", w.name)) if w.name in self._writer.named else self._record(w, 0),
+                        value=self.example(AvroType("named", w.name))
+                        if w.name in self._writer.named
+                        else self._record(w, 0),
                         lines=(w.line, field.line),
-                        type_name=r.name,
+                        owner=f"{r.name}.{field.name}",
                     )
                 continue
             for one in self.problems(source.type, field.type, inside, depth + 1):
                 lines = (one.lines[0] or source.line, one.lines[1] or field.line)
                 value = {**self._record(w, 1), source.name: one.value}
-                yield msgspec.structs.replace(one, value=value, lines=lines)
+                owner = one.owner or f"{w.name}.{source.name}"
+                yield msgspec.structs.replace(one, value=value, lines=lines, owner=owner)
 
     def _into_union(self, w: AvroType, written: AvroType, r: AvroType, path: str, depth: int) -> Iterator[AvroProblem]:
         """The branch a reader takes: one of the same name or kind, else the first the value can be promoted to."""
@@ -117,7 +125,6 @@ class _Resolver:
             f"the writer may send {_told(w)}, the reader knows {names} only",
             value=self.example(written),
             lines=(w.line, r.line),
-            type_name=w.name,
         )
 
     def _mismatch(self, w: AvroType, r: AvroType) -> tuple[str, str] | None:
@@ -147,7 +154,16 @@ class _Resolver:
             return w.symbols[0] if w.symbols else ""
         if w.kind == "fixed":
             return "\0" * w.size
-        simple = {"null": None, "boolean": True, "int": 1, "long": 1, "float": 1.5, "double": 1.5, "bytes": "x", "string": "x"}
+        simple = {
+            "null": None,
+            "boolean": True,
+            "int": 1,
+            "long": 1,
+            "float": 1.5,
+            "double": 1.5,
+            "bytes": "x",
+            "string": "x",
+        }
         return [] if w.kind == "array" else {} if w.kind == "map" else simple.get(w.kind)
 
     def _record(self, w: AvroType, depth: int) -> dict[str, Any]:
@@ -180,14 +196,16 @@ def _symbols(w: AvroType, r: AvroType, path: str) -> Iterator[AvroProblem]:
         else:
             message = f"the reader does not know `{symbol}` of `{_short(w.name)}`, and has no default for it"
             severity = Severity.ERROR
-        yield AvroProblem("avro-enum-symbol-unknown", path, message, severity, symbol, (w.line, r.line), w.name)
+        yield AvroProblem("avro-enum-symbol-unknown", path, message, severity, symbol, (w.line, r.line))
 
 
 def _logical(w: AvroType, r: AvroType, path: str, value: Any) -> Iterator[AvroProblem]:
     if w.logical == r.logical or w.kind in ("record", "enum", "array", "map"):
         return
     if w.logical[:1] == ("decimal",) and r.logical[:1] == ("decimal",):
-        message = f"the writer's decimal({w.logical[1]}, {w.logical[2]}) is read as decimal({r.logical[1]}, {r.logical[2]})"
+        message = (
+            f"the writer's decimal({w.logical[1]}, {w.logical[2]}) is read as decimal({r.logical[1]}, {r.logical[2]})"
+        )
         scaled = w.logical[2] != r.logical[2]
         narrower = w.logical[1].isdigit() and r.logical[1].isdigit() and int(w.logical[1]) > int(r.logical[1])
         if scaled or narrower:
@@ -197,7 +215,11 @@ def _logical(w: AvroType, r: AvroType, path: str, value: Any) -> Iterator[AvroPr
         return
     if not w.logical or not r.logical:
         named, other = (r.logical, "a plain value") if r.logical else (w.logical, "its logical type")
-        message = f"the reader takes {other} for {named[0]}" if r.logical else f"the reader does not know that it is {named[0]}"
+        message = (
+            f"the reader takes {other} for {named[0]}"
+            if r.logical
+            else f"the reader does not know that it is {named[0]}"
+        )
         yield AvroProblem("avro-logical-type-changed", path, message, Severity.WARNING, value)
         return
     message = f"the writer's {w.logical[0]} is read as {r.logical[0]}: another moment or amount, without an error"

@@ -37,7 +37,9 @@ class ProtoProblem(msgspec.Struct, frozen=True):
     lines: tuple[tuple[str, int], tuple[str, int]] = (("", 0), ("", 0))
 
 
-def misread(writer: ProtoDocument, reader: ProtoDocument, crossing: Crossing, json: bool = False) -> tuple[ProtoProblem, ...]:
+def misread(
+    writer: ProtoDocument, reader: ProtoDocument, crossing: Crossing, json: bool = False
+) -> tuple[ProtoProblem, ...]:
     """What a reader makes wrong of what a writer sends: the requests of RPCs (crossing REQUEST), their answers (RESPONSE), or
     messages that no RPC names (MESSAGE). With `json` the names count as well."""
     pairs = {
@@ -70,7 +72,9 @@ def missing_methods(consumer: ProtoDocument, provider: ProtoDocument, newer_cons
                 message = f"`{full}` is {_streams(method)} for the consumer and {_streams(there)} for the provider"
                 at = (lines[0], (other.file if other else "", there.line))
                 found.append(
-                    ProtoProblem("proto-streaming-changed", full, message, Severity.ERROR, Crossing.REQUEST, (full,), at)
+                    ProtoProblem(
+                        "proto-streaming-changed", full, message, Severity.ERROR, Crossing.REQUEST, (full,), at
+                    )
                 )
     return tuple(found)
 
@@ -84,7 +88,9 @@ def lost_messages(writer: ProtoDocument, reader: ProtoDocument, newer_writer: bo
             rule = "proto-message-added" if newer_writer else "proto-message-removed"
             severity = Severity.INFO if newer_writer else Severity.WARNING
             message = f"the message `{name}` is not known to the reader"
-            found.append(ProtoProblem(rule, name, message, severity, roots=(name,), lines=((one.file, one.line), ("", 0))))
+            found.append(
+                ProtoProblem(rule, name, message, severity, roots=(name,), lines=((one.file, one.line), ("", 0)))
+            )
     return tuple(found)
 
 
@@ -114,7 +120,9 @@ def _rpc_pairs(writer: ProtoDocument, reader: ProtoDocument, answers: bool) -> P
 def _events(document: ProtoDocument) -> tuple[str, ...]:
     """Top-level messages that stand for themselves: no RPC and no other message names them. Of a circle that nothing else
     names, the first."""
-    calls = {name for service in document.services.values() for m in service.methods for name in (m.request, m.response)}
+    calls = {
+        name for service in document.services.values() for m in service.methods for name in (m.request, m.response)
+    }
     uses = {name: {field.value or field.type for field in one.fields} for name, one in document.messages.items()}
     used = calls.union(*(names - {name} for name, names in uses.items()))
     top = [name for name, one in sorted(document.messages.items()) if not one.nested]
@@ -245,9 +253,13 @@ class _Comparison:
             message = f"`{where}` is `{other.json_name}` in the reader's JSON and `{field.json_name}` in the writer's"
             yield problem("proto-json-name", message, severity)
         if bool(field.key) != bool(other.key):
-            yield problem("proto-type-changed", f"`{where}` is {field.type} at the writer and {other.type} at the reader")
+            yield problem(
+                "proto-type-changed", f"`{where}` is {field.type} at the writer and {other.type} at the reader"
+            )
             return
-        for one, two in ((field.key, other.key), (field.value, other.value)) if field.key else ((field.type, other.type),):
+        for one, two in (
+            ((field.key, other.key), (field.value, other.value)) if field.key else ((field.type, other.type),)
+        ):
             found = self._types(one, two)
             if found is not None:
                 severity, tail = found
@@ -271,8 +283,8 @@ class _Comparison:
         w_message, r_message = w in self._writer.messages, r in self._reader.messages
         if (w_enum and r_enum) or (w_message and r_message):
             return None  # compared as a pair
-        known = lambda name, one: one or name in _WIRE or name in ("string", "bytes")  # noqa: E731
-        if not known(w, w_enum or w_message) or not known(r, r_enum or r_message):
+        plain = {*_WIRE, "string", "bytes"}
+        if not (w in plain or w_enum or w_message) or not (r in plain or r_enum or r_message):
             same = w == r or w.rpartition(".")[2] == r.rpartition(".")[2]
             return None if same else (Severity.ERROR, "another type")
         if w_enum:
@@ -284,7 +296,11 @@ class _Comparison:
         if w == r:
             return None
         if w in _VARINTS and r in _VARINTS:
-            if r == "bool" or _BITS[r] < _BITS[w] or (w[0] != r[0] and w != "bool" and not (w == "uint32" and r == "int64")):
+            if (
+                r == "bool"
+                or _BITS[r] < _BITS[w]
+                or (w[0] != r[0] and w != "bool" and not (w == "uint32" and r == "int64"))
+            ):
                 return Severity.WARNING, "values that do not fit are cut, or change their sign"
             return None
         pair = {w, r}

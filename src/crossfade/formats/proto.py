@@ -19,7 +19,7 @@ from crossfade.formats.proto_descriptors import document_of_descriptor_set
 from crossfade.model.proto import ProtoDocument, ProtoEnum, ProtoField, ProtoMessage, ProtoMethod, ProtoService
 
 SCALARS = frozenset(
-    "double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string bytes".split()
+    ["double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "bool", "string", "bytes"]
 )
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)|(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
@@ -367,20 +367,23 @@ class _Parser:
 
     def _skip_statement(self) -> str:
         text, depth = "", 0
-        while (token := self._take()).kind != "end":
+        while True:
+            token = self._take()
+            if token.kind == "end":
+                self._refuse(token, "`;`")
             depth += 1 if token.value in ("{", "[") else -1 if token.value in ("}", "]") else 0
             if token.value == ";" and depth <= 0:
                 return text
             text += token.value
-        self._refuse(token, "`;`")
 
     def _skip_block(self) -> None:
-        depth = 0
-        while (token := self._take()).kind != "end":
+        depth = 1
+        self._expect("{")
+        while depth:
+            token = self._take()
+            if token.kind == "end":
+                self._refuse(token, "`}`")
             depth += 1 if token.value == "{" else -1 if token.value == "}" else 0
-            if depth == 0:
-                return
-        self._refuse(token, "`}`")
 
     # ── tokens ──────────────────────────────────────────────────────────────
 
@@ -407,11 +410,12 @@ class _Parser:
         token = self._take()
         sign = -1 if token.value == "-" else 1
         token = self._take() if sign < 0 else token
+        octal = len(token.value) > 1 and token.value.startswith("0") and token.value.isdigit()
         try:
-            octal = len(token.value) > 1 and token.value.startswith("0") and token.value.isdigit()
-            return sign * int(token.value, 8 if octal else 0)
+            value = int(token.value, 8 if octal else 0)
         except ValueError:
             self._refuse(token, "a number")
+        return sign * value
 
     def _refuse(self, token: _Token, wanted: str) -> NoReturn:
         raise ContractError(f"`{token.value}` where {wanted} is expected", where=f"{self._shown}:{token.line}")

@@ -40,7 +40,9 @@ def document_of_descriptor_set(data: bytes, shown: str) -> ProtoDocument:
                 services[full] = ProtoService(full, tuple(_method(each) for each in service.get(2, ())), name)
     except (IndexError, ValueError, TypeError, AttributeError):
         raise ContractError(
-            f"`{shown}` is no protobuf descriptor set", where=shown, hint="`protoc --include_imports --descriptor_set_out=FILE`"
+            f"`{shown}` is no protobuf descriptor set",
+            where=shown,
+            hint="`protoc --include_imports --descriptor_set_out=FILE`",
         ) from None
     if not (messages or enums or services):
         raise ContractError(f"`{shown}` is no protobuf descriptor set, or an empty one", where=shown)
@@ -48,7 +50,13 @@ def document_of_descriptor_set(data: bytes, shown: str) -> ProtoDocument:
 
 
 def _message(
-    raw: bytes, scope: str, syntax: str, file: str, messages: dict[str, ProtoMessage], enums: dict[str, ProtoEnum], nested: bool
+    raw: bytes,
+    scope: str,
+    syntax: str,
+    file: str,
+    messages: dict[str, ProtoMessage],
+    enums: dict[str, ProtoEnum],
+    nested: bool,
 ) -> None:
     data = _fields(raw)
     full = _within(scope, _text(data, 1))
@@ -104,8 +112,8 @@ def _enum(raw: bytes, scope: str, syntax: str, file: str, enums: dict[str, Proto
 
 def _method(raw: bytes) -> ProtoMethod:
     data = _fields(raw)
-    names = (_text(data, number).removeprefix(".") for number in (1, 2, 3))
-    return ProtoMethod(*names, bool(_last(data, 5, 0)), bool(_last(data, 6, 0)))
+    request, response = _text(data, 2).removeprefix("."), _text(data, 3).removeprefix(".")
+    return ProtoMethod(_text(data, 1), request, response, bool(_last(data, 5, 0)), bool(_last(data, 6, 0)))
 
 
 def _fields(data: bytes) -> Fields:

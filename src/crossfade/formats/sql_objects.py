@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from crossfade.formats.sql_alter import policy_parts
 from crossfade.formats.sql_reader import SqlReader, column, constraint, split
@@ -118,7 +119,7 @@ def _table(reader: SqlReader) -> list[Change]:
 
 
 def _pairs(tokens: Sequence[Token]) -> list[tuple[Token, Token]]:
-    return list(zip(tokens, tokens[1:], strict=False))
+    return list(pairwise(tokens))
 
 
 def _index(reader: SqlReader, unique: bool) -> list[Change]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from crossfade.formats.sql_tokens import SqlText, Token
 from crossfade.model.catalog import Column, Constraint
@@ -281,7 +282,7 @@ def _foreign(reader: SqlReader, name: str, columns: tuple[str, ...], place: Plac
 
 def _not_valid(reader: SqlReader) -> bool:
     rest = [token.value for token in reader.until(comma=True)]
-    return any(pair == ("not", "valid") for pair in zip(rest, rest[1:], strict=False))
+    return any(pair == ("not", "valid") for pair in pairwise(rest))
 
 
 _COLUMN_WORDS = (
