@@ -61,9 +61,7 @@ class _Resolver:
             return
         if (mismatch := self._mismatch(w, r)) is not None:
             rule, message = mismatch
-            yield AvroProblem(
-                rule, path, message, value=self.example(written), lines=(w.line, r.line)
-            )
+            yield AvroProblem(rule, path, message, value=self.example(written), lines=(w.line, r.line))
             return
         yield from _logical(w, r, path, self.example(written))
         if w.kind == "array":

@@ -23,6 +23,25 @@ _UNKNOWN_TO_OLDER = (
 _READ = ("FIELD_CHANGED_KIND", "VALUE_ADDED_TO_ENUM", "TYPE_ADDED_TO_UNION", "IMPLEMENTED_INTERFACE_ADDED")
 _MILD = ("OPTIONAL_INPUT_FIELD_ADDED", "OPTIONAL_ARG_ADDED", "IMPLEMENTED_INTERFACE_ADDED")
 _MOST = 200
+RULES = {
+    "TYPE_REMOVED": "graphql-type-removed",
+    "TYPE_CHANGED_KIND": "graphql-type-removed",
+    "TYPE_REMOVED_FROM_UNION": "graphql-type-removed",
+    "IMPLEMENTED_INTERFACE_REMOVED": "graphql-type-removed",
+    "FIELD_REMOVED": "graphql-field-removed",
+    "FIELD_CHANGED_KIND": "graphql-field-type-changed",
+    "ARG_REMOVED": "graphql-argument-removed",
+    "ARG_CHANGED_KIND": "graphql-argument-type-changed",
+    "REQUIRED_ARG_ADDED": "graphql-argument-required",
+    "REQUIRED_INPUT_FIELD_ADDED": "graphql-argument-required",
+    "VALUE_REMOVED_FROM_ENUM": "graphql-enum-value-removed",
+    "VALUE_ADDED_TO_ENUM": "graphql-enum-value-added",
+    "TYPE_ADDED_TO_UNION": "graphql-union-member-added",
+    "IMPLEMENTED_INTERFACE_ADDED": "graphql-union-member-added",
+    "ARG_DEFAULT_VALUE_CHANGE": "graphql-default-changed",
+    "OPTIONAL_INPUT_FIELD_ADDED": "graphql-optional-added",
+    "OPTIONAL_ARG_ADDED": "graphql-optional-added",
+}  # every other kind is about directives
 
 
 class GraphQLProblem(msgspec.Struct, frozen=True):
@@ -60,7 +79,10 @@ def _told(stable: Any, canary: Any, changes: Any, newer: bool, dangerous: bool) 
         severity = Severity.WARNING if dangerous else Severity.ERROR
         if kind in _MILD:
             severity = Severity.INFO
-        rule = "graphql-" + kind.lower().replace("_", "-")
+        rule = RULES.get(kind, "graphql-directive-changed")
+        asked = kind not in _READ
+        if kind == "FIELD_CHANGED_KIND" and where.partition(".")[0] in inputs:
+            rule, asked = "graphql-argument-type-changed", True
         message = change.description.rstrip(".")
         if newer and kind in _UNKNOWN_TO_OLDER:
             severity, rule = Severity.INFO, "graphql-newer-consumer"
@@ -72,7 +94,7 @@ def _told(stable: Any, canary: Any, changes: Any, newer: bool, dangerous: bool) 
                 message = f"a newer consumer may send `{where}`, which the older provider does not know"
         elif newer:
             message = f"seen by a newer consumer at the older provider: {message[0].lower()}{message[1:]}"
-        crossing = Crossing.RESPONSE if kind in _READ else Crossing.REQUEST
+        crossing = Crossing.REQUEST if asked else Crossing.RESPONSE
         lines = (_place(stable, where), _place(canary, where))
         yield GraphQLProblem(rule, where, message, severity, crossing, newer, _roots(consumer, where), lines)
 
