@@ -43,7 +43,8 @@ def schemas(draw: st.DrawFn, depth: int = 0, names: str = "R") -> Any:
     if kind == "map":
         return {"type": "map", "values": draw(schemas(depth + 1, names + "v"))}
     if kind == "union":
-        branches = draw(st.lists(st.sampled_from(["null", "int", "long", "string", "boolean", "record"]), min_size=1, max_size=3, unique=True))  # fmt: skip
+        kinds = ["null", "int", "long", "string", "boolean", "record"]
+        branches = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3, unique=True))
         inner = draw(schemas(depth + 2, names + "u"))
         record = {"type": "record", "name": f"U{names}", "fields": [{"name": "in", "type": inner}]}
         return [record if branch == "record" else branch for branch in branches]

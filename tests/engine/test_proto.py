@@ -1,4 +1,5 @@
-"""Protobuf: what is called compatible is, by really encoding with one schema and decoding with the other; and case by case."""
+"""Protobuf: what is called compatible is, by really encoding with one schema and decoding with the other; and case by
+case."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ def filled(found: ProtoDocument, classes: dict[str, Any], name: str, draw: st.Dr
             target = getattr(message, field.name)
             target.add().CopyFrom(inner) if field.label == "repeated" else target.CopyFrom(inner)
             continue
-        values = [number for _, number in found.enums[field.type].values if number] if field.type in found.enums else SAMPLES[field.type]  # fmt: skip
+        enum = found.enums.get(field.type)
+        values = [number for _, number in enum.values if number] if enum else SAMPLES[field.type]
         value = draw(st.sampled_from(values))
         if field.label == "repeated":
             getattr(message, field.name).extend([value, value])
@@ -191,8 +193,8 @@ def test_enums(writer: str, reader: str, rules: list[str]) -> None:
     assert rules == [one.rule for one in misread(document(text % writer), document(text % reader), Crossing.MESSAGE)]
 
 
-SERVICE = """package shop; service Orders { rpc Get(Id) returns (Order); %s }
-message Id { int32 id = 1; } message Order { Item item = 1; } message Item { %s price = 1; } message Made { Item item = 1; }"""
+SERVICE = """package shop; service Orders { rpc Get(Id) returns (Order); %s } message Id { int32 id = 1; } message
+Order { Item item = 1; } message Item { %s price = 1; } message Made { Item item = 1; }"""
 
 
 def test_a_shared_message_is_told_once_with_all_it_reaches() -> None:
@@ -278,8 +280,8 @@ def test_a_descriptor_set_says_the_same_as_the_text() -> None:
         name="Get", input_type=".shop.Order", output_type=".shop.Order", server_streaming=True
     )
     data = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
-    text = """package shop; message Order { reserved 5; int64 order_id = 1; repeated Item items = 2; map<string, int32> by = 3;
-      message Item { enum K { A = -1; } } } service S { rpc Get(Order) returns (stream Order); }"""
+    text = """package shop; message Order { reserved 5; int64 order_id = 1; repeated Item items = 2; map<string,
+    int32> by = 3; message Item { enum K { A = -1; } } } service S { rpc Get(Order) returns (stream Order); }"""
     read, written = document_of_descriptor_set(data, "m.binpb"), document(text)
     assert set(read.messages) == set(written.messages)
     for crossing in (Crossing.REQUEST, Crossing.RESPONSE, Crossing.MESSAGE):

@@ -1,4 +1,5 @@
-"""Two descriptions of messages, from files to breaks: both directions, places, what is shared told once, ids that do not move."""
+"""Two descriptions of messages, from files to breaks: both directions, places, what is shared told once, ids that do
+not move."""
 
 from __future__ import annotations
 

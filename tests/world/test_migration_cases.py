@@ -1,5 +1,5 @@
-"""What is told of a migration is what PostgreSQL shows: for every case the statements of the stable are sent before and after
-it, and the judgement, by the text alone and by the database, must say the same."""
+"""What is told of a migration is what PostgreSQL shows: for every case the statements of the stable are sent before
+and after it, and the judgement, by the text alone and by the database, must say the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ CASES = cases()
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("migrations")
     schema = (FOLDER / "schema.sql").read_text(encoding="utf-8")
-    with scene(folder, [Database("db", "postgres", schema=("schema.sql",))], {"schema.sql": "CREATE ROLE app LOGIN;" + schema}) as opened:  # fmt: skip
+    databases = [Database("db", "postgres", schema=("schema.sql",))]
+    with scene(folder, databases, {"schema.sql": "CREATE ROLE app LOGIN;" + schema}) as opened:
         yield opened
 
 

@@ -1,9 +1,8 @@
 """Avro's schema resolution: can a reader with one schema read every value a writer with another sends?
 
-The rules of the specification (1.12): names without their namespace or by an alias, promotions, defaults of fields and enums,
-unions branch by branch, fixed sizes, decimals by precision and scale. Pairs of named types are compared once; a pair that is
-being compared is taken to fit, which is right for recursive types (greatest fixpoint).
-"""
+The rules of the specification (1.12): names without their namespace or by an alias, promotions, defaults of fields
+and enums, unions branch by branch, fixed sizes, decimals by precision and scale. Pairs of named types are compared
+once; a pair that is being compared is taken to fit, which is right for recursive types (greatest fixpoint)."""
 
 from __future__ import annotations
 
@@ -23,9 +22,9 @@ _DEEPEST = 60
 
 
 class AvroProblem(msgspec.Struct, frozen=True):
-    """`path` leads from the message to the place ("items[].price"); `value` is what the writer may send there, wrapped by the
-    callers up to the whole message. `lines` are those of the writer's and the reader's definition; `owner` is the record
-    and field it is in ("shop.Item.price"), the same in every message."""
+    """`path` leads from the message to the place ("items[].price"); `value` is what the writer may send there,
+    wrapped by the callers up to the whole message. `lines` are those of the writer's and the reader's definition;
+    `owner` is the record and field it is in ("shop.Item.price"), the same in every message."""
 
     rule: str
     path: str
@@ -39,8 +38,8 @@ class AvroProblem(msgspec.Struct, frozen=True):
 def unreadable(
     writer: AvroDocument, reader: AvroDocument, written: AvroType, read: AvroType
 ) -> tuple[AvroProblem, ...]:
-    """What of the values of `written` (in the writer's document) cannot be read as `read` (in the reader's), and what is read as
-    something else. Each pair of named types is told once, at the first place it is met."""
+    """What of the values of `written` (in the writer's document) cannot be read as `read` (in the reader's), and what
+    is read as something else. Each pair of named types is told once, at the first place it is met."""
     return tuple(_Resolver(writer, reader).problems(written, read))
 
 

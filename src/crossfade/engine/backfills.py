@@ -1,9 +1,8 @@
 """What a migration does to rows while the older side goes on writing.
 
 A backfill copies what the older side wrote into the new form. It holds for a moment only: a row that the older side
-writes afterwards has the old form alone, unless the database keeps both in step (a trigger, a generated column, a default that
-says the same).
-"""
+writes afterwards has the old form alone, unless the database keeps both in step (a trigger, a generated column, a
+default that says the same)."""
 
 from __future__ import annotations
 

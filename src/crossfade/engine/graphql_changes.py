@@ -1,10 +1,10 @@
-"""Two GraphQL schemas: what a consumer of one meets at a provider of the other. The changes are found by graphql-core; here they
-get a direction and a weight.
+"""Two GraphQL schemas: what a consumer of one meets at a provider of the other. The changes are found by
+graphql-core; here they get a direction and a weight.
 
-Forward: the older consumer asks the newer provider, so what is breaking for graphql-core breaks. What it calls dangerous is read
-by the older consumer (a new enum value, a new member of a union). Backward: the newer consumer may meet the older provider;
-there only what both know counts as a break, since what is new to the older provider may not be asked for yet.
-"""
+Forward: the older consumer asks the newer provider, so what is breaking for graphql-core breaks. What it calls
+dangerous is read by the older consumer (a new enum value, a new member of a union). Backward: the newer consumer may
+meet the older provider; there only what both know counts as a break, since what is new to the older provider may not
+be asked for yet."""
 
 from __future__ import annotations
 

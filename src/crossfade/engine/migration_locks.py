@@ -150,8 +150,8 @@ def _of_table(catalog: Catalog, relation: Relation, change: Change) -> Iterator[
             yield _harm(
                 "migration-locks-table",
                 name,
-                f"an index or check on `{change.part}` is built or looked at again, and `{name}` is locked against reads and "
-                "writes meanwhile",
+                f"an index or check on `{change.part}` is built or looked at again, and `{name}` is locked against reads "
+                "and writes meanwhile",
             )
         elif column is not None and column.type == UNKNOWN and "text" not in normal(change.to):
             yield _rewrite_harm(name, f"`{change.part}` may be stored in another way")
@@ -193,9 +193,11 @@ def _of_table(catalog: Catalog, relation: Relation, change: Change) -> Iterator[
             yield _harm("migration-locks-table", part.name, message)
     elif kind is Kind.UPDATE and not change.text:
         yield _harm(
-            "migration-locks-table", name, f"every row of `{name}` is updated in one transaction: writes of those rows wait for its end",
+            "migration-locks-table",
+            name,
+            f"every row of `{name}` is updated in one transaction: writes of those rows wait for its end",
             Severity.INFO,
-        )  # fmt: skip
+        )
 
 
 def _rechecked(relation: Relation, column: str) -> bool:
@@ -215,7 +217,10 @@ def _constraint(catalog: Catalog, name: str, constraint: Constraint, using_index
         )
         yield _harm("migration-locks-table", name, message)
     elif constraint.kind == "foreign" and constraint.valid:
-        message = f"the foreign key `{constraint.name}` reads all of `{name}`; it and `{constraint.target}` are locked against writes meanwhile"  # fmt: skip
+        message = (
+            f"the foreign key `{constraint.name}` reads all of `{name}`; it and `{constraint.target}` are locked against "
+            "writes meanwhile"
+        )
         yield _harm("migration-locks-table", name, message)
     elif constraint.kind in ("unique", "primary", "exclude") and not using_index:
         message = (

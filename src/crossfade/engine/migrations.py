@@ -163,10 +163,11 @@ def _locks(before: Catalog, steps: Sequence[MigrationStep], told: _Teller) -> li
 
 def _onset(known: Catalog, before: Catalog, steps: Sequence[MigrationStep], harm: Harm) -> Place:
     """The statement from which on the harm is there to stay."""
+    wanted = (harm.rule, harm.where)
     place = steps[-1].place
     last: Catalog | None = None
     for step in reversed(steps):
-        if last is not step.after and not any((h.rule, h.where) == (harm.rule, harm.where) for h in harms(known, before, step.after)):  # fmt: skip
+        if last is not step.after and wanted not in {(one.rule, one.where) for one in harms(known, before, step.after)}:
             return place
         last = step.after
         place = step.place

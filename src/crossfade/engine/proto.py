@@ -40,8 +40,8 @@ class ProtoProblem(msgspec.Struct, frozen=True):
 def misread(
     writer: ProtoDocument, reader: ProtoDocument, crossing: Crossing, json: bool = False
 ) -> tuple[ProtoProblem, ...]:
-    """What a reader makes wrong of what a writer sends: the requests of RPCs (crossing REQUEST), their answers (RESPONSE), or
-    messages that no RPC names (MESSAGE). With `json` the names count as well."""
+    """What a reader makes wrong of what a writer sends: the requests of RPCs (crossing REQUEST), their answers
+    (RESPONSE), or messages that no RPC names (MESSAGE). With `json` the names count as well."""
     pairs = {
         Crossing.REQUEST: _rpc_pairs(writer, reader, answers=False),
         Crossing.RESPONSE: _rpc_pairs(writer, reader, answers=True),
@@ -201,7 +201,10 @@ class _Comparison:
             if other is None:
                 moved = names.get(field.name)
                 if moved is not None:
-                    message = f"`{where}` has the number {field.number} at the writer and {moved.number} at the reader, who sees nothing"  # fmt: skip
+                    message = (
+                        f"`{where}` has the number {field.number} at the writer and "
+                        f"{moved.number} at the reader, who sees nothing"
+                    )
                     at = (lines[0], (r.file, moved.line))
                     yield ProtoProblem("proto-number-changed", where, message, lines=at)
                 elif self._json:
@@ -223,7 +226,10 @@ class _Comparison:
         for field in r.fields:
             source = w.field(field.number)
             if field.label == "required" and (source is None or source.label != "required"):
-                message = f"the reader requires `{short}.{field.name}`, which the writer may leave out: the whole message is refused"  # fmt: skip
+                message = (
+                    f"the reader requires `{short}.{field.name}`, which the writer may "
+                    "leave out: the whole message is refused"
+                )
                 at = ((w.file, source.line if source else w.line), (r.file, field.line))
                 yield ProtoProblem("proto-required", f"{short}.{field.name}", message, lines=at)
         yield from _oneofs(w, r, short)

@@ -162,7 +162,13 @@ def _column(context: _Context, old: Relation, new: Relation, column: Column) -> 
         yield _harm(rule, where, f"the column `{where}` {what}", old, column.name, known=column.place)
         return
 
-    def harm(rule: str, message: str, severity: Severity = Severity.ERROR, verbs: tuple[str, ...] = (), reads: bool = False) -> Harm:  # fmt: skip
+    def harm(
+        rule: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        verbs: tuple[str, ...] = (),
+        reads: bool = False,
+    ) -> Harm:
         return _harm(
             rule, where, message, old, column.name, severity=severity, verbs=verbs, reads=reads, known=column.place
         )
@@ -372,7 +378,10 @@ def _constraints(context: _Context, old: Relation, new: Relation) -> Iterator[Ha
         elif constraint.kind == "exclude":
             if all(old.column(name) for name in constraint.columns):
                 where = f"{old.name}.{constraint.name}"
-                message = f"the exclusion constraint `{constraint.name}` is new on `{old.name}`: rows the older side may write are refused"  # fmt: skip
+                message = (
+                    f"the exclusion constraint `{constraint.name}` is new on `{old.name}`: "
+                    "rows the older side may write are refused"
+                )
                 yield _harm("migration-unique-added", where, message, old, verbs=WRITES)
         elif constraint.kind == "foreign":
             yield from _link_added(context, old, new, constraint)
@@ -439,7 +448,8 @@ def _unique_added(old: Relation, new: Relation, key: Index, what: str) -> Iterat
     fresh = [new.column(name) for name in key.columns if new.column(name) and old.column(name) is None]
     if any(column is not None and _different_every_time(column, key.nulls_equal) for column in fresh):
         return
-    if key.where and any(re.search(rf"\b{re.escape(c.name)}\b", key.where) and c.default is None for c in new.columns if old.column(c.name) is None):  # fmt: skip
+    unknown = [column.name for column in new.columns if old.column(column.name) is None and column.default is None]
+    if any(re.search(rf"\b{re.escape(name)}\b", key.where) for name in unknown):
         return
     where = f"{old.name}.{'+'.join(key.columns)}"
     yield _harm(
@@ -514,7 +524,10 @@ def _refused_deletes(context: _Context, table: Relation, link: Constraint) -> It
     yield _harm(
         "migration-foreign-key-added",
         f"{table.name}.{'+'.join(link.columns)}",
-        f"`{table.name}` refers to `{link.target}`: a DELETE of the older side is refused where the newer one has written a row there",
+        (
+            f"`{table.name}` refers to `{link.target}`: a DELETE of the older side is "
+            "refused where the newer one has written a row there"
+        ),
         target,
         severity=Severity.INFO,
         verbs=("delete", "truncate"),
@@ -541,13 +554,16 @@ def _constraint_gone(old: Relation, new: Relation, gone: Constraint, added: list
             yield _harm(
                 "migration-check-loosened",
                 where,
-                f"`{', '.join(gone.columns)}` of `{old.name}` may hold {fresh}: the older side may not know what to do with it",
+                (
+                    f"`{', '.join(gone.columns)}` of `{old.name}` may hold {fresh}: the "
+                    "older side may not know what to do with it"
+                ),
                 old,
                 gone.columns[0] if len(gone.columns) == 1 else "",
                 severity=Severity.WARNING,
                 reads=True,
             )
-        elif not any(implied(one.definition, [gone.definition]) and implied(gone.definition, [one.definition]) for one in wider):  # fmt: skip
+        elif not any(_alike(one.definition, gone.definition) for one in wider):
             yield _harm(
                 "migration-check-loosened",
                 where,
@@ -570,6 +586,11 @@ def _constraint_gone(old: Relation, new: Relation, gone: Constraint, added: list
         )
     elif gone.kind == "exclude":
         yield _uniqueness_gone(old, gone.columns)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Two conditions that imply each other."""
+    return implied(one, [other]) and implied(other, [one])
 
 
 def _uniqueness_gone(old: Relation, columns: tuple[str, ...]) -> Harm:
@@ -601,7 +622,10 @@ def _indexes(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]:
             ):
                 yield _uniqueness_gone(old, index.columns)
         elif not any(one.columns[: len(index.columns)] == index.columns for one in new.indexes):
-            message = f"the index `{index.name}` of `{old.name}` is gone: queries of the older side that rely on it become slow"
+            message = (
+                f"the index `{index.name}` of `{old.name}` is gone: queries of "
+                "the older side that rely on it become slow"
+            )
             yield _harm("migration-index-dropped", f"{old.name}.{index.name}", message, old, severity=Severity.INFO)
 
 
@@ -621,7 +645,10 @@ def _triggers(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]
             yield _harm(
                 "migration-trigger-dropped",
                 f"{old.name}.{trigger.name}",
-                f"the trigger `{trigger.name}` no longer runs on `{old.name}`: what it did for writes of the older side stays undone",
+                (
+                    f"the trigger `{trigger.name}` no longer runs on `{old.name}`: what it "
+                    "did for writes of the older side stays undone"
+                ),
                 old,
                 severity=Severity.WARNING,
                 verbs=(*(trigger.events or WRITES), "merge"),
@@ -629,7 +656,7 @@ def _triggers(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]
     known = {trigger.name for trigger in old.triggers}
     for name, trigger in sorted(live.items()):
         bodies = [one.body for one in context.after.functions.values() if one.name == trigger.function]
-        if (name not in known and any(re.search(r"\braise\s+(exception|sqlstate|')|\breturn\s+null\b", body, re.I) for body in bodies) and trigger.timing != "after") or (name not in known and any(re.search(r"\braise\s+exception\b", body, re.I) for body in bodies)):  # fmt: skip
+        if name not in known and any(_refuses(body, trigger.timing) for body in bodies):
             yield _harm(
                 "migration-trigger-added",
                 f"{old.name}.{name}",
@@ -647,6 +674,14 @@ def _triggers(context: _Context, old: Relation, new: Relation) -> Iterator[Harm]
                 old,
                 severity=Severity.WARNING,
             )
+
+
+def _refuses(body: str, timing: str) -> bool:
+    """Can a trigger's function stop a statement: by an exception, or (before the row is written) by giving back no row?"""
+    text = re.sub(r"--[^\n]*|'(?:[^']|'')*'", "''", body)
+    if re.search(r"\braise\s+(exception|sqlstate|'')", text, re.I):
+        return True
+    return timing == "before" and re.search(r"\breturn\s+null\b", text, re.I) is not None
 
 
 def _row_security(old: Relation, new: Relation) -> Iterator[Harm]:
@@ -745,7 +780,10 @@ def _enum(context: _Context, old: Enum) -> Iterator[Harm]:
             continue
         if ident in by_ident:
             renamed.add(by_ident[ident])
-            message = f"the value `{label}` of the enum `{old.name}` is renamed to `{by_ident[ident]}`: writing the old one is refused, and the new one is read"  # fmt: skip
+            message = (
+                f"the value `{label}` of the enum `{old.name}` is renamed to `{by_ident[ident]}`: "
+                "writing the old one is refused, and the new one is read"
+            )
             yield Harm("migration-enum-value-renamed", f"{old.name}.{label}", message)
         else:
             message = f"the value `{label}` of the enum `{old.name}` is gone: writing it, or asking for it, is refused"
@@ -778,11 +816,17 @@ def _domains(context: _Context) -> Iterator[Harm]:
         known = [check.definition for check in old.checks]
         for check in new.checks:
             if not any(same(check.definition, one) for one in known) and not implied(check.definition, known):
-                message = f"the domain `{name}` has a new check ({_shortened(check.definition)}): values the older side may write are refused"  # fmt: skip
+                message = (
+                    f"the domain `{name}` has a new check ({_shortened(check.definition)}): "
+                    "values the older side may write are refused"
+                )
                 yield Harm("migration-check-added", f"{name}.{check.name}", message, verbs=WRITES)
         for check in old.checks:
             if not any(same(check.definition, one.definition) for one in new.checks):
-                message = f"the check `{check.name}` of the domain `{name}` is gone: the older side may read values it forbade"
+                message = (
+                    f"the check `{check.name}` of the domain `{name}` is gone: the "
+                    "older side may read values it forbade"
+                )
                 severity = Severity.WARNING if values_of(check.definition) else Severity.INFO
                 if not any(implied(check.definition, [one.definition]) for one in new.checks):
                     yield Harm("migration-check-loosened", f"{name}.{check.name}", message, severity, reads=True)

@@ -85,7 +85,8 @@ def type_change(old: str, new: str) -> TypeChange:
 
 
 def rewrites(old: str, new: str, using: str = "") -> bool:
-    """Must PostgreSQL write the table anew for this change of type? (Not asked for time zones: those depend on a setting.)"""
+    """Must PostgreSQL write the table anew for this change of type? (Not asked for time zones: those depend on a
+    setting.)"""
     change = type_change(old, new)
     (a, _), (b, _) = _parts(old), _parts(new)
     plain = not using or re.fullmatch(r'"?\w+"?(?:\s*::\s*[\w\s().,]+)?', using.strip()) is not None

@@ -1,8 +1,7 @@
 """AsyncAPI 2.x and 3.x to `EventsDocument`: every message of every channel with the place of its schemas.
 
-References inside the document are followed, message traits are merged as the specification says; references to other files are
-noted.
-"""
+References inside the document are followed, message traits are merged as the specification says; references to other
+files are noted."""
 
 from __future__ import annotations
 

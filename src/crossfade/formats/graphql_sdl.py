@@ -1,4 +1,5 @@
-"""GraphQL schemas: a file or folder of SDL, or an introspection result in JSON, to graphql-core's schema (the extra `graphql`)."""
+"""GraphQL schemas: a file or folder of SDL, or an introspection result in JSON, to graphql-core's schema (the extra
+`graphql`)."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from crossfade.errors import ContractError, UsageError
 
 
 def read_graphql(path: str | Path) -> Any:
-    """A `GraphQLSchema`. Raises ContractError with file and line for a text that is no schema, UsageError where graphql-core is
-    not installed."""
+    """A `GraphQLSchema`. Raises ContractError with file and line for a text that is no schema, UsageError where
+    graphql-core is not installed."""
     try:
         from graphql import GraphQLError, Source, build_ast_schema, build_client_schema, concat_ast, parse
     except ImportError:

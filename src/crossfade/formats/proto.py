@@ -1,9 +1,8 @@
 """Protobuf schemas to `ProtoDocument`: .proto texts (proto2, proto3, editions) by a small parser of our own, with lines.
 
-Imports are looked for beside the file, in the folders given, and in the folders above the file (where `shop/v1/item.proto` is
-asked for from inside `shop/v1`). What is not found is noted; its types are compared by name. Descriptor sets are read by
-`formats.proto_descriptors`.
-"""
+Imports are looked for beside the file, in the folders given, and in the folders above the file (where
+`shop/v1/item.proto` is asked for from inside `shop/v1`). What is not found is noted; its types are compared by name.
+Descriptor sets are read by `formats.proto_descriptors`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """A FileDescriptorSet (what `protoc --descriptor_set_out` and `buf build` write) to `ProtoDocument`.
 
-A reader of the wire format for just the fields of descriptor.proto that matter; no lines, since those are in source info that
-is mostly left out.
-"""
+A reader of the wire format for just the fields of descriptor.proto that matter; no lines, since those are in source
+info that is mostly left out."""
 
 from __future__ import annotations
 

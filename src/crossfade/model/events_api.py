@@ -8,9 +8,9 @@ import msgspec
 
 
 class ChannelMessage(msgspec.Struct, frozen=True):
-    """A message that can stand in a channel. `channel` is the address with parameters as `{}`; `name` what tells the messages
-    of one channel apart. `payload` and `headers` are schemas, None: not described; `payload_pointer` leads to the
-    schema in the document. `format` is the schemaFormat ("" JSON Schema)."""
+    """A message that can stand in a channel. `channel` is the address with parameters as `{}`; `name` what tells the
+    messages of one channel apart. `payload` and `headers` are schemas, None: not described; `payload_pointer` leads
+    to the schema in the document. `format` is the schemaFormat ("" JSON Schema)."""
 
     channel: str
     name: str

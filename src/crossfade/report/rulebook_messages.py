@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 MEANING = (
-    "During a ramp a message written by one version is read by the other, in both directions: the canary reads what waits in a queue "
-    "since yesterday, and the stable reads what the canary sent a second ago."
+    "During a ramp a message written by one version is read by the other, in both directions: the canary reads"
+    " what waits in a queue since yesterday, and the stable reads what the canary sent a second ago."
 )
 
 # rule: title, why it hurts during a ramp, example, what to do instead
@@ -14,7 +14,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "Decoding fails for the whole record, and a consumer that retries stands still on this offset.",
         'writer {"name": "id", "type": "string"}   reader {"name": "id", "type": "long"}',
         (
-            "Widen only along the promotions: int to long to float to double, string and bytes; and let readers go first.",
+            (
+                "Widen only along the promotions: int to long to float to double, string and bytes; and let "
+                "readers go first."
+            ),
             "Add a field of the new type with a default beside the old one.",
         ),
     ),
@@ -31,7 +34,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "The writer may send a symbol that the reader does not know",
         "Only messages with this symbol fail, which may be the first one in an hour.",
         'writer ["NEW", "PAID", "SENT"]   reader ["NEW", "PAID"]',
-        ("Give enums a `default` symbol, one version before the first new one.", "Write the new symbol at 100% only."),
+        (
+            "Give enums a `default` symbol, one version before the first new one.",
+            "Write the new symbol at 100% only.",
+        ),
     ),
     "avro-union-branch-removed": (
         "The writer may send a branch that the reader's union does not have",
@@ -59,7 +65,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "proto-type-changed": (
         "A field number carries another type",
-        "With another wire type the reader sees nothing, with the same one it sees a wrong value; neither is an error.",
+        (
+            "With another wire type the reader sees nothing, with the same one it sees a wrong value; neither "
+            "is an error."
+        ),
         "writer int32 amount = 1   reader string amount = 1",
         ("A new field with a new number; write both until the last reader of the old one is gone.",),
     ),
@@ -101,7 +110,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "proto-json-name": (
         "A field has another name in JSON",
-        "Binary messages do not care, gateways and logs that use the JSON mapping lose the field or refuse the message.",
+        (
+            "Binary messages do not care, gateways and logs that use the JSON mapping lose the field or refuse"
+            " the message."
+        ),
         "writer orderId   reader id",
         (
             'Keep the JSON name of a renamed field: `[json_name = "orderId"]`.',
@@ -110,13 +122,13 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "proto-reserved-used": (
         "The writer uses a number or name that the reader has reserved",
-        "It is reserved because it once meant something else, perhaps to data or consumers that are still there.",
+        ("It is reserved because it once meant something else, perhaps to data or consumers that are still there."),
         "writer string note = 5   reader reserved 5",
         ("Take the next free number.",),
     ),
     "proto-enum-value-unknown": (
         "The writer may send an enum value that the reader does not know",
-        "Proto3 gives the bare number, proto2 hides the value; code that switches over the names does neither.",
+        ("Proto3 gives the bare number, proto2 hides the value; code that switches over the names does neither."),
         "writer SENT = 2   reader NEW = 0, PAID = 1",
         ("Handle unknown numbers in every reader before the first writer sends one.",),
     ),
@@ -178,7 +190,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "A field answers with another type",
         "Generated clients decode by the schema they were made from: a null where none was allowed throws.",
         "stable total: Int!   canary total: Int",
-        ("A new field for the new type.", "Make outputs stricter and inputs looser, not the other way round."),
+        (
+            "A new field for the new type.",
+            "Make outputs stricter and inputs looser, not the other way round.",
+        ),
     ),
     "graphql-argument-removed": (
         "An argument that consumers may send is gone",
@@ -194,7 +209,7 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "graphql-argument-type-changed": (
         "An argument or input field has another type",
-        "Variables are checked against the type they are declared with: the query is refused before it runs.",
+        ("Variables are checked against the type they are declared with: the query is refused before it runs."),
         "stable filter: String   canary filter: Filter",
         ("A second argument beside the first.",),
     ),
@@ -248,7 +263,10 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "asyncapi-open-object": (
         "A property has a type at the reader that the writer may break, though nobody says so",
-        "The writer's payload is open, so it could send anything under the name; in practice it mostly sends nothing.",
+        (
+            "The writer's payload is open, so it could send anything under the name; in practice it mostly "
+            "sends nothing."
+        ),
         "writer {}   reader {price: integer}",
         ("Describe the payload completely, or close it with `additionalProperties: false`.",),
     ),

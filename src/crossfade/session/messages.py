@@ -1,8 +1,7 @@
 """Two descriptions of messages or RPCs compared in both directions: Avro, protobuf, GraphQL, AsyncAPI, plain JSON Schema.
 
-Each function gives the breaks, what was compared, and what was not and why. What is the same in several messages is one break with
-all of them as its operations.
-"""
+Each function gives the breaks, what was compared, and what was not and why. What is the same in several messages is
+one break with all of them as its operations."""
 
 from __future__ import annotations
 
@@ -170,7 +169,10 @@ def proto_breaks(old_path: str, new_path: str, options: MessageOptions = Message
     for problem in (*missing_methods(new, old, newer_consumer=True), *lost_messages(new, old, newer_writer=True)):
         merged.add(_proto_break(problem, CANARY))
     compared = (
-        f"protobuf: {len(old.services)} and {len(new.services)} services, {len(old.messages)} and {len(new.messages)} messages",
+        (
+            f"protobuf: {len(old.services)} and {len(new.services)} services, "
+            f"{len(old.messages)} and {len(new.messages)} messages"
+        ),
     )
     missing = [
         f"the import `{name}` was not found: its types are compared by name" for name in (*old.missing, *new.missing)
@@ -338,7 +340,10 @@ def _lost(rule: str, what: str, channel: str, gone: bool, old: EventsDocument, n
         reader=CANARY if gone else STABLE,
         operations=(what,),
         path="",
-        message=f"the {'canary' if gone else 'stable'} does not know the {kind} `{what}`: what the {writer} sends there stays unread",
+        message=(
+            f"the {'canary' if gone else 'stable'} does not know the {kind} "
+            f"`{what}`: what the {writer} sends there stays unread"
+        ),
         stable=Place(old.file, pointer=pointer) if gone else None,
         canary=None if gone else Place(new.file, pointer=pointer),
     )

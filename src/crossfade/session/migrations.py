@@ -1,10 +1,9 @@
-"""The migrations of a contract, read or carried out on a scratch copy, and judged: the part of `crossfade compat ramp.yaml` that
-looks at databases.
+"""The migrations of a contract, read or carried out on a scratch copy, and judged: the part of `crossfade compat
+ramp.yaml` that looks at databases.
 
-Without a database the DDL of the schema and of every stage is carried out on paper. With one (`scratch`) each stage runs on a
-copy of the schema: the catalog, the locks and the refusals are PostgreSQL's own, and statements seen in a run are
-prepared after each stage, which decides what a guess cannot.
-"""
+Without a database the DDL of the schema and of every stage is carried out on paper. With one (`scratch`) each stage
+runs on a copy of the schema: the catalog, the locks and the refusals are PostgreSQL's own, and statements seen in a
+run are prepared after each stage, which decides what a guess cannot."""
 
 from __future__ import annotations
 
@@ -230,7 +229,8 @@ class _Scratch:
             self.missing.append(f"stage `{stage.name}`: the command `{stage.migration.run}` was not run")
 
     async def _prepare(self, connection: asyncpg.Connection, index: int, steps: Sequence[MigrationStep]) -> None:
-        """A statement counts from the first stage it prepares at; where it stops to while its side lives, that is a break."""
+        """A statement counts from the first stage it prepares at; where it stops to while its side lives, that is a
+        break."""
         alive = alive_at(self.contract, index)
         first = first_canary_stage(self.contract)
         for key in sorted(self._statements, key=lambda key: (key[0], key[2])):
@@ -320,7 +320,8 @@ def _not_read(stage: Stage, database: Database, contract: Contract, steps: Seque
     found = []
     if stage.migration is not None and stage.migration.run:
         found.append(
-            f"stage `{stage.name}`: the command `{stage.migration.run}` cannot be judged by its text; `crossfade run` runs it"
+            f"stage `{stage.name}`: the command `{stage.migration.run}` cannot be "
+            "judged by its text; `crossfade run` runs it"
         )
     for step in steps:
         for change in step.changes:

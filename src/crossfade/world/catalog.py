@@ -79,8 +79,9 @@ async def read_catalog(connection: asyncpg.Connection) -> Catalog:
 
 
 async def execute(connection: asyncpg.Connection, file: Sequence[Written]) -> list[Executed]:
-    """Runs the statements of one file in one transaction, as a migration tool does; one by one where PostgreSQL wants them to
-    stand alone. Raises StatementFailed, and has changed nothing then (standing alone: what came before stays)."""
+    """Runs the statements of one file in one transaction, as a migration tool does; one by one where PostgreSQL wants
+    them to stand alone. Raises StatementFailed, and has changed nothing then (standing alone: what came before
+    stays)."""
     statements = [one for one in file if not any(change.kind is Kind.TRANSACTION for change in one.changes)]
     transaction = connection.transaction()
     await transaction.start()
@@ -343,7 +344,8 @@ SELECT k.conrelid::int8 AS relation, k.conname::text AS name, k.contype::text AS
 _INDEXES = f"""
 SELECT i.indrelid::int8 AS relation, x.relname::text AS name, i.indisunique AS unique,
        ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k) AS columns,
-       pg_get_expr(i.indpred, i.indrelid) AS condition, pg_get_indexdef(i.indexrelid) LIKE '%NULLS NOT DISTINCT%' AS nulls_equal
+       pg_get_expr(i.indpred, i.indrelid) AS condition,
+       pg_get_indexdef(i.indexrelid) LIKE '%NULLS NOT DISTINCT%' AS nulls_equal
   FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE {_USER} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('u', 'p', 'x'))
