@@ -35,7 +35,7 @@ class Case(msgspec.Struct, frozen=True):
 
 
 def cases() -> list[Case]:
-    text = (FOLDER / "cases.txt").read_text(encoding="utf-8")
+    text = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("cases.txt", "tools.txt"))
     found = []
     for block in re.split(r"^## ", text, flags=re.M)[1:]:
         head, _, body = block.partition("\n")
@@ -46,7 +46,7 @@ def cases() -> list[Case]:
         for line in body.splitlines():
             if match := re.match(r"@(\w+) (.*)", line):
                 more.setdefault(match.group(1), []).append(match.group(2))
-            else:
+            elif not line.startswith("# "):
                 sql.append(line)
         slow = frozenset(rule for rule in (*rules, *" ".join(more["slow"]).split()) if rule in LOCKS)
         found.append(

@@ -16,12 +16,18 @@ from crossfade.model.compat import Severity
 from crossfade.model.migration import Change, Kind
 
 RULE = "migration-backfill-unsynchronised"
+# where migration tools keep book: no version of a service reads them
+TOOL_TABLES = frozenset(
+    ["alembic_version", "django_migrations", "schema_migrations", "ar_internal_metadata", "flyway_schema_history", "databasechangelog", "databasechangeloglock", "knex_migrations", "knex_migrations_lock", "_prisma_migrations", "goose_db_version", "typeorm_metadata", "sequelizemeta", "__efmigrationshistory", "pgmigrations", "atlas_schema_revisions"]
+)
 
 
 def row_harms(known: Catalog, after: Catalog, change: Change, repeated: Collection[tuple[str, str]]) -> Iterator[Harm]:
     """What a statement on rows means for a side that knows the schema `known` and still writes. `after` is the schema at the
     end of the stage, where triggers may keep things in step; `repeated` are the columns that are filled again when
     the older side is gone."""
+    if _short(change.name).lower() in TOOL_TABLES:
+        return
     if change.kind is Kind.UPDATE:
         for column, value in change.assignments:
             yield from _assigned(known, after, change, column, value, repeated)

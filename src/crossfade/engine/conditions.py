@@ -18,7 +18,7 @@ _CAST = re.compile(
 )
 _NAME = r'(?:"[^"]+"|[A-Za-z_][\w$]*)(?:\s*\.\s*(?:"[^"]+"|[A-Za-z_][\w$]*))?'
 _SUBJECT = rf"(?:{_NAME}|(?:lower|upper|length|char_length|character_length|octet_length)\s*\(\s*{_NAME}\s*\))"
-_VALUE = r"(?:'(?:[^']|'')*'|-?\d+(?:\.\d+)?|\(-\d+(?:\.\d+)?\))"
+_VALUE = r"(?:'(?:[^']|'')*'|-?\d+(?:\.\d+)?|\(-?\d+(?:\.\d+)?\))"
 _LIST = re.compile(rf"^({_SUBJECT})\s*(?:=\s*any\s*\(\s*\(?\s*array\s*\[(.*)\]\s*\)?\s*\)|in\s*\((.*)\))$", re.I | re.S)
 _COMPARED = re.compile(rf"^({_SUBJECT})\s*(=|<=|>=|<|>|<>|!=)\s*({_VALUE})$", re.I | re.S)
 _NULL = re.compile(rf"^({_NAME})\s+is\s+(not\s+)?null$", re.I)
@@ -156,6 +156,7 @@ def _plain(text: str) -> str:
         rf"({_SUBJECT})\s+between\s+({_VALUE})\s+and\s+({_VALUE})", r"(\1 >= \2 and \1 <= \3)", text, flags=re.I
     )
     text = re.sub(rf"(?<![\w\"])\(({_NAME})\)(?=\s*(?:=|<|>|!|in\b|is\b))", r"\1", text, flags=re.I)
+    text = re.sub(rf"\(\s*\(\s*({_NAME})\s*\)\s*\)", r"(\1)", text)
     while text.startswith("(") and _closing(text) == len(text) - 1:
         text = text[1:-1].strip()
     return text

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from crossfade.engine.backfills import TOOL_TABLES
 from crossfade.engine.conditions import implied
 from crossfade.engine.ddl import UNKNOWN, carried_out
 from crossfade.engine.schema_harm import Harm
@@ -78,7 +79,7 @@ class Transaction:
                 "REINDEX without CONCURRENTLY stops writes while it builds the index",
             )
         long = change.kind in (Kind.UPDATE, Kind.DELETE, Kind.VALIDATE) or (change.kind is Kind.INSERT and change.names)
-        if long and change.text.lower().find("limit") < 0:
+        if long and change.text.lower().find("limit") < 0 and change.name.lower() not in TOOL_TABLES:
             for table, mode in self._held.items():
                 if mode >= BLOCKS_WRITES:
                     what = "reads and writes" if mode >= BLOCKS_READS else "writes"
@@ -108,7 +109,7 @@ def measured(changes: Sequence[Change], held: Sequence[Held]) -> Iterator[Harm]:
 def _measured(changes: Sequence[Change], held: Sequence[Held]) -> Iterator[Harm]:
     kinds = {change.kind for change in changes}
     works = any(one.rewritten or one.scanned for one in held)
-    if Kind.TRUNCATE in kinds:
+    if Kind.TRUNCATE in kinds or any(change.name.lower() in TOOL_TABLES for change in changes):
         return
     for one in held:
         level = _MODES.index(one.mode) if one.mode in _MODES else 0

@@ -40,6 +40,7 @@ class Harm(msgspec.Struct, frozen=True):
 
 
 WRITES = ("insert", "update", "merge")
+_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
 
 class _Make(Protocol):
@@ -101,6 +102,7 @@ def _relation(context: _Context, old: Relation) -> Iterator[Harm]:
             ),
             names=(_short(old.partition_of),),
         )
+        return
     if "view" not in old.kind and new.kind == "view" and not new.writable:
         yield _harm(
             "migration-column-not-writable",
@@ -154,7 +156,7 @@ def _column(context: _Context, old: Relation, new: Relation, column: Column) -> 
     where = f"{old.name}.{column.name}"
     now = new.column(column.name)
     if now is None:
-        if new.opaque:
+        if new.opaque and new.ident != old.ident:
             return
         moved = next((c for c in new.columns if c.ident == column.ident and new.ident == old.ident), None)
         what = f"is renamed to `{moved.name}`" if moved else "is dropped"
@@ -407,6 +409,7 @@ def _check_added(context: _Context, old: Relation, new: Relation, added: Constra
         name for name in fresh if (c := new.column(name)) and (c.default is not None or c.generated or c.identity)
     ]
     checks = [one.definition for one in old.constraints if one.kind == "check"]
+    checks += [f"{c.name} >= -{2**n} AND {c.name} <= {2**n - 1}" for c in old.columns if (n := _BITS.get(c.type))]
     filled = [column.name for column in new.columns if column.not_null and old.column(column.name)]
     given = [name for name in fresh if _filled_by_trigger(context.after, new, name)]
     filled += given
