@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import jsonschema_rs
-import pytest
-from hypothesis import assume, given, settings
+import schemas
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.engine.schema import (
-    DRAFT_4,
-    DRAFT_7,
-    DRAFT_2020_12,
-    OPENAPI_3_0,
     Comparer,
     contained,
 )
 from crossfade.engine.schema_values import read_json
 from crossfade.model.compat import Contained, Containment
-import schemas
 
 
 def validator(schema: Any) -> jsonschema_rs.Draft202012Validator:

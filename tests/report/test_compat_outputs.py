@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from crossfade.model.compat import Break, CompatReport, Crossing, EpochPairs, Meeting, Place, Severity
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 from crossfade.report.compat import written
 from crossfade.report.compat_data import compat_schema, compat_schema_text
 

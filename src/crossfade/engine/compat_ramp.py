@@ -99,7 +99,10 @@ def _forward(contract: Contract, service: str, consumer: Side, provider: Side) -
 
 
 def pair_of(one: Break) -> tuple[Side, Side]:
-    """The consumer's and the provider's side."""
+    """The consumer's and the provider's side. A side that the schema breaks fails whoever calls it, its own kind first."""
+    if one.crossing is Crossing.STATE:
+        side = Side(one.writer if one.writer in tuple(Side) else one.reader)
+        return side, side
     writer, reader = Side(one.writer), Side(one.reader)
     return (writer, reader) if one.crossing is Crossing.REQUEST else (reader, writer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.model.compat import Break, Severity
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 
 
 def verdict_of(breaks: Sequence[Break], compared: Sequence[str], nothing: str) -> tuple[Verdict, str]:

@@ -103,9 +103,7 @@ class Comparer:
         self._kept: list[Any] = []
         self._answers: dict[tuple[bool, PairKey], Containment] = {}
 
-    def contained(
-        self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False
-    ) -> Containment:
+    def contained(self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False) -> Containment:
         """Is every value of `a` (a schema of document A) a value of `b` (of document B)? `reverse`: the other way round;
         the arguments and `pointers` keep their sides, A's first, and the witness is a value of `b`."""
         if not is_schema(a) or not is_schema(b):
@@ -348,9 +346,7 @@ def _turned(told: Containment, reverse: bool) -> Containment:
     if not reverse or told.pointers[0] == told.pointers[1]:
         return told
     left, right = told.pointers
-    return Containment(
-        told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only
-    )
+    return Containment(told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only)
 
 
 def _step(path: str) -> str:

@@ -135,9 +135,7 @@ class Maker:
                 used.add(same_key(value))
         return result
 
-    def _item(
-        self, form: Form, literals: list[Literal], used: set[str], count: int, variant: int, depth: int
-    ) -> Any:
+    def _item(self, form: Form, literals: list[Literal], used: set[str], count: int, variant: int, depth: int) -> Any:
         avoided = [(-payload[0][0], payload[0][1]) for _, payload in form.few if len(payload) == 1]
         for more in (avoided, []) if avoided else ([],):
             values = self._values([*literals, *more], min(count, 64), depth + 1)
@@ -215,9 +213,7 @@ class Maker:
                 return None
         return result
 
-    def _new_name(
-        self, form: Form, matched: Sequence[str], refused: Sequence[str], taken: Iterable[str]
-    ) -> str | None:
+    def _new_name(self, form: Form, matched: Sequence[str], refused: Sequence[str], taken: Iterable[str]) -> str | None:
         known = {*form.mentioned(), *form.absent, *taken}
         if not matched and not refused:
             choices: Iterable[str] = ("other", *(f"other{number}" for number in range(2, 400)))
@@ -250,7 +246,13 @@ def _tried(form: Form, step: Fraction | None) -> Iterator[Fraction]:
     if step is None:
         near = [Fraction(1, 2), Fraction(-1, 2), Fraction(3, 2)]
         if low is not None:
-            near += [low, low + Fraction(1, 2), low + Fraction(1, 10), floor(low) + Fraction(1, 2), low + Fraction(1, 1000)]
+            near += [
+                low,
+                low + Fraction(1, 2),
+                low + Fraction(1, 10),
+                floor(low) + Fraction(1, 2),
+                low + Fraction(1, 1000),
+            ]
         if high is not None:
             near += [high, high - Fraction(1, 2), high - Fraction(1, 10), ceil(high) - Fraction(1, 2)]
         if low is not None and high is not None:

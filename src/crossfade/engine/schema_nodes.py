@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 
 from crossfade.engine.schema_rewrite import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019_09, dialect_named, rewritten
-from crossfade.engine.schema_values import FRACTION, INTEGER, KINDS, NUMBERS, WHOLE, encoded, exact, kind_of, same_key
+from crossfade.engine.schema_values import INTEGER, KINDS, NUMBERS, WHOLE, encoded, exact, kind_of, same_key
 
 TRUE, FALSE = 1, 2  # the numbers of the boolean schemas
 
@@ -95,7 +95,13 @@ class Side:
     def __init__(
         self, universe: Universe, index: int, document: Mapping[str, Any], dialect: str, formats: bool
     ) -> None:
-        self.universe, self.index, self.document, self.dialect, self.formats = universe, index, document, dialect, formats
+        self.universe, self.index, self.document, self.dialect, self.formats = (
+            universe,
+            index,
+            document,
+            dialect,
+            formats,
+        )
         identifier = document.get("$id", document.get("id"))
         self.base = identifier.rstrip("#") if isinstance(identifier, str) and dialect_has_ids(dialect) else None
         self.simple = not _has_inner_ids(document) and "$dynamicRef" not in document
@@ -434,7 +440,9 @@ def _has_inner_ids(document: Mapping[str, Any]) -> bool:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            if isinstance(one.get("$id"), str) or (isinstance(one.get("id"), str) and ("$schema" in one or "type" in one)):
+            if isinstance(one.get("$id"), str) or (
+                isinstance(one.get("id"), str) and ("$schema" in one or "type" in one)
+            ):
                 if "$id" in one or "#" in one["id"] or "/" in one["id"]:
                     return True
             waiting.extend(one.values())
@@ -475,4 +483,3 @@ def _is_asserted(name: str, dialect: str) -> bool:
         validator = validator_class(dialect)({"format": name}, validate_formats=True)
         known = _ASSERTED[name, dialect] = not all(validator.is_valid(one) for one in _JUNK)
     return known
-

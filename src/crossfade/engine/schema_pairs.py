@@ -75,7 +75,9 @@ Showing = Callable[[Pair, Any], bool]
 class Pairs:
     """All pairs met so far, in one direction."""
 
-    def __init__(self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]) -> None:
+    def __init__(
+        self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]
+    ) -> None:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
@@ -169,7 +171,9 @@ class Pairs:
                     continue
                 edge.live = bool(inner.spots or any(one.live for one in inner.edges)) and not inner.witnesses
                 if inner.witnesses:
-                    reason = f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
+                    reason = (
+                        f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
+                    )
                     pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
 
     def lift(self, pair: Pair, edge: Edge, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -251,7 +255,9 @@ class _Walk:
         left, right = _named(literals), _followed(b)
         if left is None or right is None or (not steps and left is self.pair.a and right is self.pair.b):
             return False
-        if not (_is_component(left) and _is_component(right)) or (left is self.pair.a and right is self.pair.b and not steps):
+        if not (_is_component(left) and _is_component(right)) or (
+            left is self.pair.a and right is self.pair.b and not steps
+        ):
             return False
         key = self.pairs.key(left, right)
         self.inner[key] = (left, right)
@@ -279,7 +285,9 @@ class _Walk:
     def _union(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
         """Tells by the alternative that is meant: the only one that has values of A, or the closest one."""
         meant = [child for child in b.many(way.keyword) if not self.prover.is_empty([*literals, plus(child)])]
-        named = [child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer]
+        named = [
+            child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer
+        ]
         if named:
             meant = named[:1]
         best: _Walk | None = None
@@ -288,7 +296,11 @@ class _Walk:
             trial.compare(literals, child, a, steps)
             if best is None or trial.weight() < best.weight():
                 best = trial
-        if best is not None and len(meant) <= TRIED and (best.pair.edges or any(one.witnesses for one in best.pair.spots)):
+        if (
+            best is not None
+            and len(meant) <= TRIED
+            and (best.pair.edges or any(one.witnesses for one in best.pair.spots))
+        ):
             certain = [one for one in best.pair.spots if one.witnesses]
             self.pair.spots.extend(certain or best.pair.spots)
             self.pair.partial = True

@@ -305,9 +305,7 @@ class Prover:
 
     def _some_literal(self, form: Form) -> bool:
         gone = {same_key(one) for one in form.excluded}
-        return any(
-            kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False)
-        )
+        return any(kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False))
 
     def strings_feasible(self, form: Form) -> bool:
         if form.max_length is not None and (form.max_length < form.min_length or form.max_length < 0):
@@ -568,10 +566,15 @@ def capacity(literals: list[Literal]) -> int | None:
             count = None if values is None else len({same_key(one) for one in values})
             if count is None and item.possible() <= {"null", "boolean"}:
                 count = sum({"null": 1, "boolean": 2}[kind] for kind in item.possible())
-            if count is None and item.words.keys() >= {"minimum", "maximum", "type"} and not item.possible() - {
-                INTEGER,
-                WHOLE,
-            }:
+            if (
+                count is None
+                and item.words.keys() >= {"minimum", "maximum", "type"}
+                and not item.possible()
+                - {
+                    INTEGER,
+                    WHOLE,
+                }
+            ):
                 count = max(0, floor(item.bound("maximum")) - ceil(item.bound("minimum")) + 1)
             if count is not None and (best is None or count < best):
                 best = count

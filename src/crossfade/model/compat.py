@@ -11,7 +11,7 @@ import enum
 
 import msgspec
 
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 
 
 class Contained(enum.StrEnum):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from xml.sax.saxutils import escape, quoteattr
 
 from crossfade.model.compat import Break, CompatReport, Severity
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 from crossfade.report.compat_words import direction, headline, place_text
 from crossfade.report.wording import one_line, printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.model.compat import Break, CompatReport, EpochPairs, Severity
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 from crossfade.report.compat_words import (
     Told,
     directions,

@@ -6,7 +6,7 @@ import difflib
 
 import msgspec
 
-from crossfade.report import rulebook, rulebook_compat, rulebook_races
+from crossfade.report import rulebook, rulebook_compat, rulebook_messages, rulebook_migrations, rulebook_races
 from crossfade.report.ink import Ink
 from crossfade.report.rulebook import BLAMES, CHECKS, KINDS
 
@@ -33,12 +33,17 @@ def _page(rule: str) -> RulePage:
 
 
 def _compat_page(rule: str) -> RulePage:
+    for book in (rulebook_messages, rulebook_migrations):
+        if rule in book.PAGES:
+            title, hurts, example, instead = book.PAGES[rule]
+            return RulePage(rule, title, book.MEANING, hurts, example, instead)
     title, meaning, hurts, example, instead = rulebook_compat.PAGES[rule]
     return RulePage(rule, title, meaning, hurts, example, instead)
 
 
+_COMPAT = (*rulebook_compat.PAGES, *rulebook_migrations.PAGES, *rulebook_messages.PAGES)
 RUN_RULES: dict[str, RulePage] = {rule: _page(rule) for rule in _PAGES}
-COMPAT_RULES: dict[str, RulePage] = {rule: _compat_page(rule) for rule in rulebook_compat.PAGES}
+COMPAT_RULES: dict[str, RulePage] = {rule: _compat_page(rule) for rule in _COMPAT}
 RULES: dict[str, RulePage] = {**RUN_RULES, **COMPAT_RULES}
 
 

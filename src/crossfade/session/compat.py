@@ -22,6 +22,7 @@ from crossfade.model.compat import Break, CompatReport, EpochPairs, Severity
 from crossfade.model.contract import Contract
 from crossfade.model.ramp import Side
 from crossfade.session.compat_kinds import compare_documents
+from crossfade.session.migrations import migration_breaks
 
 FORMAT = "crossfade-compat-1"
 
@@ -51,7 +52,6 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
     documents: dict[str, None] = {}
     compared: list[str] = []
     not_compared: list[str] = []
-    services: list[str] = []
     for service in contract.services:
         if not service.on_ramp:
             continue
@@ -62,20 +62,23 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
             continue
         stable, canary = (_path(contract, name or "") for name in named)
         found = compare_documents(stable, canary, options)
-        services.append(service.name)
         documents.update({str(stable): None, str(canary): None})
         breaks += _own(placed(contract, service.name, found.breaks, found.sunsets, found.paths))
         compared += [f"{service.name}: {line}" for line in found.compared]
         not_compared += [f"{service.name}: {line}" for line in found.not_compared]
+    migrations = migration_breaks(contract)
+    breaks += migrations.breaks
+    compared += migrations.compared
+    not_compared += migrations.not_compared
     ranks = list(Severity)
     breaks.sort(key=lambda one: ranks.index(one.severity))
     return _report(
         tuple(documents),
         tuple(breaks),
-        epoch_pairs(contract, services, breaks) if services else (),
+        epoch_pairs(contract, [s.name for s in contract.services if s.on_ramp], breaks),
         compared,
         not_compared,
-        "no service on the ramp has an OpenAPI document for both sides",
+        "no service on the ramp has a description for both sides, and no stage has a migration in SQL",
         started,
     )
 
