@@ -18,7 +18,24 @@ from crossfade.model.migration import Change, Kind
 RULE = "migration-backfill-unsynchronised"
 # where migration tools keep book: no version of a service reads them
 TOOL_TABLES = frozenset(
-    ["alembic_version", "django_migrations", "schema_migrations", "ar_internal_metadata", "flyway_schema_history", "databasechangelog", "databasechangeloglock", "knex_migrations", "knex_migrations_lock", "_prisma_migrations", "goose_db_version", "typeorm_metadata", "sequelizemeta", "__efmigrationshistory", "pgmigrations", "atlas_schema_revisions"]
+    [
+        "alembic_version",
+        "django_migrations",
+        "schema_migrations",
+        "ar_internal_metadata",
+        "flyway_schema_history",
+        "databasechangelog",
+        "databasechangeloglock",
+        "knex_migrations",
+        "knex_migrations_lock",
+        "_prisma_migrations",
+        "goose_db_version",
+        "typeorm_metadata",
+        "sequelizemeta",
+        "__efmigrationshistory",
+        "pgmigrations",
+        "atlas_schema_revisions",
+    ]
 )
 
 

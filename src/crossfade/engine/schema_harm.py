@@ -79,6 +79,10 @@ class _Context(msgspec.Struct, frozen=True):
 
 def _relation(context: _Context, old: Relation) -> Iterator[Harm]:
     new = context.after.relations.get(old.name)
+    if new is not None and (new is old or new == old) and not old.triggers:
+        between = context.before.relations.get(old.name)
+        if between is old or between == old:
+            return
     word = "view" if "view" in old.kind else "table"
     if new is None:
         moved = context.renamed(old)
@@ -392,13 +396,15 @@ def _constraints(context: _Context, old: Relation, new: Relation) -> Iterator[Ha
 
 
 def _equal(one: Constraint, other: Constraint) -> bool:
+    if one == other:
+        return True
     kinds = {"primary": "unique"}
     return (
         kinds.get(one.kind, one.kind) == kinds.get(other.kind, other.kind)
         and (one.columns == other.columns or one.kind in ("check", "exclude"))
-        and same(one.definition, other.definition)
         and (one.target, one.on_delete.replace("no action", ""))
         == (other.target, other.on_delete.replace("no action", ""))
+        and same(one.definition, other.definition)
     )
 
 
