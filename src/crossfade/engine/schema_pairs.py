@@ -15,7 +15,7 @@ import msgspec
 
 from crossfade.engine.schema_forms import Atom, Branch, Form, Literal, atom, branches, minus, plus, question
 from crossfade.engine.schema_instances import Maker
-from crossfade.engine.schema_nodes import Node, Universe
+from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Universe
 from crossfade.engine.schema_proof import Prover, alternatives, finite
 from crossfade.engine.schema_values import same_key, size_of
 
@@ -128,30 +128,32 @@ class Pairs:
             for edge in pair.edges:
                 users.setdefault(edge.inner, []).append((pair, edge))
         waiting = [key for key in users if self.known[key].witnesses]
+        done: dict[int, set[PairKey]] = {}  # one way in is enough
         while waiting:
             key = waiting.pop(0)
             for pair, edge in users.get(key, ()):
-                if edge.live:
+                if edge.live or key in done.setdefault(id(pair), set()):
                     continue
                 carried = self.lift(pair, edge, self.known[key].witnesses)
                 if not carried:
                     continue
                 edge.live = True
+                done[id(pair)].add(key)
                 if not pair.witnesses:
                     waiting.append(self.key(pair.a, pair.b))
                 pair.witnesses = _smallest((*pair.witnesses, *carried))
-        self._undecided(fresh)
-
-    def _undecided(self, fresh: list[Pair]) -> None:
         for pair in fresh:
-            for edge in pair.edges:
-                inner = self.known[edge.inner]
-                if edge.live:
-                    continue
-                edge.live = bool(inner.spots or any(one.live for one in inner.edges)) and not inner.witnesses
-                if inner.witnesses:
-                    reason = f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
-                    pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
+            self._undecided(pair, done.get(id(pair), set()))
+
+    def _undecided(self, pair: Pair, done: set[PairKey]) -> None:
+        for edge in pair.edges:
+            inner = self.known[edge.inner]
+            if edge.inner in done:
+                continue
+            edge.live = bool(inner.spots or inner.edges) and not inner.witnesses
+            if inner.witnesses:
+                reason = f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
+                pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
 
     def lift(self, pair: Pair, edge: Edge, values: Sequence[Any]) -> tuple[Any, ...]:
         found = []
@@ -371,7 +373,7 @@ _BESIDE = {
 
 
 def _kept(literals: Sequence[Literal]) -> list[Literal]:
-    return list(dict(literals).items())
+    return [(number, item) for number, item in dict(literals).items() if number not in (TRUE, -FALSE)]
 
 
 def _wrap(universe: Universe, one: Atom) -> Callable[[Literal], Literal]:

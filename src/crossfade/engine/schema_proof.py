@@ -69,20 +69,58 @@ class Prover:
         self._low: list[_Leaning] = []  # what the open questions lean on so far
         self._bases: dict[frozenset[int], Form] = {}
         self._level = 0
+        self._assumed: dict[frozenset[int], bool] = {}  # component questions of this call
+        self._met: dict[frozenset[int], Question] = {}
         self._format_pairs: dict[tuple[str, str], bool] = {}
 
     def is_empty(self, literals: Iterable[Literal]) -> bool:
-        """Whether no value fulfils all of them. False says nothing."""
-        self.left = self.most
+        """Whether no value fulfils all of them. False says nothing.
+
+        Questions about two components are settled one by one: each is searched with the others, met inside, assumed to
+        have no value; where one turns out not to be proved, those that leaned on it are searched again.
+        """
+        asked = question(literals)
+        if asked is None:
+            return True
+        root = frozenset(asked)
+        if root in self._settled:
+            return self._settled[root]
+        asked_of: dict[frozenset[int], Question] = {root: asked}
+        users: dict[frozenset[int], list[frozenset[int]]] = {}
+        self._assumed = {root: True}
+        waiting = [root]
+        while waiting:
+            key = waiting.pop()
+            if not self._assumed[key]:
+                continue
+            self._met = {}
+            if not self._search(asked_of[key]):
+                self._assumed[key] = False
+                waiting.extend(users.get(key, ()))
+                continue
+            for one, other in self._met.items():
+                users.setdefault(one, []).append(key)
+                if one not in self._assumed:
+                    self._assumed[one] = True
+                    asked_of[one] = other
+                    waiting.append(one)
+        self._settled.update(self._assumed)
+        answer = self._assumed[root]
+        self._assumed = {}
+        return answer
+
+    def _search(self, asked: Question) -> bool:
+        self.left, self._level = self.most, 0
         try:
-            return self.empty(literals)
+            return self._empty(asked)
         except (Exhausted, RecursionError):
+            return False
+        finally:
             self._stack.clear()
             self._leaning.clear()
             self._order.clear()
             self._low.clear()
             self._level = 0
-            return False
 
     def empty(self, literals: Iterable[Literal]) -> bool:
         asked = question(literals)
@@ -108,6 +146,12 @@ class Prover:
         known = self._settled.get(key)
         if known is not None:
             return known
+        if self._level > 0 and len(asked) == 2 and self._assumed and _about_components(asked):
+            if self._assumed.get(key) is False:
+                return False
+            self._met[key] = asked
+            self._lean(-1, 0)
+            return True
         opened = self._stack.get(key)
         if opened is not None:
             if self._level <= opened.level:
@@ -486,6 +530,11 @@ class Prover:
             if name in present or (self.name_fits(form, name) and not self._part_empty(form.at_name(name)))
         ]
         return len(possible) >= low
+
+
+def _about_components(asked: Question) -> bool:
+    signs = [number > 0 for number, item in asked.items() if isinstance(item, Node) and item.side.is_target(item)]
+    return len(signs) == 2 and signs[0] != signs[1]
 
 
 def _patterns(node: Node) -> Iterator[str]:
