@@ -130,6 +130,10 @@ class Side:
                 self._named.add(id(node))
         return self._targets[reference]
 
+    def references(self) -> list[str]:
+        """Every reference of the form `#/...` that was followed."""
+        return [one for one, node in self._targets.items() if node is not None and one.startswith("#/")]
+
     def pointer(self, reference: str) -> str | None:
         """The JSON pointer a reference stands for, None for other documents and for names (`$anchor`)."""
         if not self.simple:

@@ -7,6 +7,7 @@ a witness of the inner pair is carried into a value of the outer one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -65,6 +66,7 @@ class Pair(msgspec.Struct, eq=False):
     spots: list[Spot] = []
     edges: list[Edge] = []
     witnesses: tuple[Any, ...] = ()  # also those carried from inner pairs
+    ways: tuple[Edge, ...] = ()  # one edge to each inner pair that leads to a spot
     partial: bool = False  # not everything was walked: no spot does not mean no break
 
 
@@ -104,12 +106,12 @@ class Pairs:
     def reached(self, key: PairKey) -> list[Pair]:
         """The pair and those its breaks come from, outer ones first."""
         found: dict[PairKey, Pair] = {}
-        waiting = [key]
+        waiting = deque([key])
         while waiting:
-            one = waiting.pop(0)
+            one = waiting.popleft()
             if one not in found:
                 found[one] = self.known[one]
-                waiting.extend(edge.inner for edge in self.known[one].edges if edge.live)
+                waiting.extend(edge.inner for edge in self.known[one].ways)
         return list(found.values())
 
     def shown(self, pair: Pair, values: Iterable[Any]) -> tuple[Any, ...]:
@@ -121,39 +123,48 @@ class Pairs:
     # -- carrying witnesses out
 
     def _carry(self, fresh: list[Pair]) -> None:
+        """Gives every pair a witness that reaches a break inside; one edge is enough for that."""
         for pair in fresh:
             pair.witnesses = _smallest(value for spot in pair.spots for value in spot.witnesses[:1])
         users: dict[PairKey, list[tuple[Pair, Edge]]] = {}
         for pair in fresh:
             for edge in pair.edges:
                 users.setdefault(edge.inner, []).append((pair, edge))
-        waiting = [key for key in users if self.known[key].witnesses]
-        done: dict[int, set[PairKey]] = {}  # one way in is enough
+        waiting = deque(key for key in users if self.known[key].witnesses)
+        failed: list[tuple[Pair, Edge]] = []
         while waiting:
-            key = waiting.pop(0)
+            key = waiting.popleft()
             for pair, edge in users.get(key, ()):
-                if edge.live or key in done.setdefault(id(pair), set()):
+                if pair.witnesses:
                     continue
-                carried = self.lift(pair, edge, self.known[key].witnesses)
-                if not carried:
-                    continue
-                edge.live = True
-                done[id(pair)].add(key)
-                if not pair.witnesses:
+                pair.witnesses = self.lift(pair, edge, self.known[key].witnesses)
+                if pair.witnesses:
                     waiting.append(self.key(pair.a, pair.b))
-                pair.witnesses = _smallest((*pair.witnesses, *carried))
-        for pair in fresh:
-            self._undecided(pair, done.get(id(pair), set()))
-
-    def _undecided(self, pair: Pair, done: set[PairKey]) -> None:
-        for edge in pair.edges:
-            inner = self.known[edge.inner]
-            if edge.inner in done:
-                continue
-            edge.live = bool(inner.spots or inner.edges) and not inner.witnesses
-            if inner.witnesses:
-                reason = f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
+                else:
+                    failed.append((pair, edge))
+        for pair, edge in failed:
+            if not pair.witnesses:
+                inner = self.known[edge.inner].b.pointer or "the schema inside"
+                reason = f"no value was found that carries the break of `{inner}` here"
                 pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
+        self._mark(fresh, users)
+
+    def _mark(self, fresh: list[Pair], users: dict[PairKey, list[tuple[Pair, Edge]]]) -> None:
+        """Which edges lead to a spot."""
+        waiting = [key for key in users if self.known[key].spots or any(edge.live for edge in self.known[key].edges)]
+        seen = set(waiting)
+        while waiting:
+            for pair, edge in users.get(waiting.pop(), ()):
+                edge.live = True
+                key = self.key(pair.a, pair.b)
+                if key not in seen:
+                    seen.add(key)
+                    waiting.append(key)
+        for pair in fresh:
+            first: dict[PairKey, Edge] = {}
+            for edge in pair.edges:
+                first.setdefault(edge.inner, edge)
+            pair.ways = tuple(edge for edge in first.values() if edge.live)
 
     def lift(self, pair: Pair, edge: Edge, values: Sequence[Any]) -> tuple[Any, ...]:
         found = []
