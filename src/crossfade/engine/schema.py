@@ -104,9 +104,7 @@ class Comparer:
         self._kept: list[Any] = []
         self._answers: dict[tuple[bool, PairKey], Containment] = {}
 
-    def contained(
-        self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False
-    ) -> Containment:
+    def contained(self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False) -> Containment:
         """Is every value of `a` (a schema of document A) a value of `b` (of document B)? `reverse`: the other way round;
         the arguments and `pointers` keep their sides, A's first, and the witness is a value of `b`."""
         if not is_schema(a) or not is_schema(b):
@@ -181,8 +179,10 @@ class Comparer:
         )
 
     def _is_readable(self, left: Node, right: Node) -> bool:
-        return left.side.simple and right.side.simple and all(
-            _is_known(side.document.get("$schema")) for side in self.universe.sides
+        return (
+            left.side.simple
+            and right.side.simple
+            and all(_is_known(side.document.get("$schema")) for side in self.universe.sides)
         )
 
     def _is_proved(self, left: Node, right: Node) -> bool:
@@ -303,7 +303,7 @@ def _is_known(dialect: Any) -> bool:
 
 def _chains(pairs: Pairs, key: PairKey) -> list[tuple[Spot, tuple[tuple[Pair, Edge], ...]]]:
     """Every spot that is reached, with the edges that lead to it."""
-    found = []
+    found: list[tuple[Spot, tuple[tuple[Pair, Edge], ...]]] = []
     seen = {key}
     waiting: deque[tuple[PairKey, tuple[tuple[Pair, Edge], ...]]] = deque([(key, ())])
     while waiting:
@@ -340,9 +340,7 @@ def _turned(told: Containment, reverse: bool) -> Containment:
     if not reverse or told.pointers[0] == told.pointers[1]:
         return told
     left, right = told.pointers
-    return Containment(
-        told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only
-    )
+    return Containment(told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only)
 
 
 def _step(path: str) -> str:
@@ -353,5 +351,5 @@ def _examples(schema: Any) -> list[Any]:
     if not isinstance(schema, dict):
         return []
     examples = schema.get("examples")
-    found = list(examples) if isinstance(examples, list) else []
+    found: list[Any] = list(examples) if isinstance(examples, list) else []
     return [*found, *(schema[key] for key in ("default", "example") if key in schema)]

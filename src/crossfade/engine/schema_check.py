@@ -118,9 +118,9 @@ def _string_holds(words: dict[str, Any], keyword: str, value: str) -> bool | Non
 def _array_holds(node: Node, keyword: str, value: list[Any], depth: int) -> bool | None:
     words = node.words
     if keyword == "minItems":
-        return len(value) >= words[keyword]
+        return len(value) >= int(words[keyword])
     if keyword == "maxItems":
-        return len(value) <= words[keyword]
+        return len(value) <= int(words[keyword])
     if keyword == "uniqueItems":
         return len({same_key(one) for one in value}) == len(value)
     if keyword == "prefixItems":
@@ -154,9 +154,9 @@ def _object_holds(node: Node, keyword: str, value: dict[str, Any], depth: int) -
     if keyword == "propertyNames":
         return _all(holds(node.one(keyword), name, depth) for name in value)
     if keyword == "minProperties":
-        return len(value) >= words[keyword]
+        return len(value) >= int(words[keyword])
     if keyword == "maxProperties":
-        return len(value) <= words[keyword]
+        return len(value) <= int(words[keyword])
     if keyword == "dependentRequired":
         return all(one in value for name, needed in words[keyword].items() if name in value for one in needed)
     if keyword == "dependentSchemas":

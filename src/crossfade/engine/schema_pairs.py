@@ -77,7 +77,9 @@ Showing = Callable[[Pair, Any], bool]
 class Pairs:
     """All pairs met so far, in one direction."""
 
-    def __init__(self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]) -> None:
+    def __init__(
+        self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]
+    ) -> None:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
@@ -233,19 +235,34 @@ class _Walk:
                     keyword = next((one for one in ("anyOf", "oneOf") if one in item.words), None)
                     if keyword is not None:
                         rest = [(one, other) for one, other in asked.items() if one != number]
-                        for way, child in zip(alternatives(item, keyword), item.many(keyword), strict=True):
-                            self.compare(_kept([*rest, *way]), b, child, steps)
+                        for literals_of, child in zip(alternatives(item, keyword), item.many(keyword), strict=True):
+                            self.compare(_kept([*rest, *literals_of]), b, child, steps)
                         return
+        same = self.prover.same_properties(asked)
         for way in branches(b):
-            if not self.prover.is_empty([*literals, *way.literals]):
+            one = way.literals[0][1] if len(way.literals) == 1 else None
+            if isinstance(one, Atom) and one.tag == "property" and one.child is not None:
+                if (one.value, one.child.uid) not in same:
+                    self._property(literals, b, a, steps, way)
+            elif not self.prover.is_empty([*literals, *way.literals]):
                 self._branch(literals, b, a, steps, way)
+
+    def _property(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
+        """The value is compared first, and only where it breaks it is asked whether the property can be there."""
+        spots, edges = len(self.pair.spots), len(self.pair.edges)
+        self._branch(literals, b, a, steps, way)
+        found = len(self.pair.spots) > spots or len(self.pair.edges) > edges
+        if found and self.prover.is_empty([*literals, *way.literals]):
+            del self.pair.spots[spots:], self.pair.edges[edges:]
 
     def _crosses(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> bool:
         """Hands over to another pair where both sides name a component."""
         left, right = _named(literals), _followed(b)
         if left is None or right is None or (not steps and left is self.pair.a and right is self.pair.b):
             return False
-        if not (_is_component(left) and _is_component(right)) or (left is self.pair.a and right is self.pair.b and not steps):
+        if not (_is_component(left) and _is_component(right)) or (
+            left is self.pair.a and right is self.pair.b and not steps
+        ):
             return False
         key = self.pairs.key(left, right)
         self.inner[key] = (left, right)
@@ -273,7 +290,9 @@ class _Walk:
     def _union(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
         """Tells by the alternative that is meant: the only one that has values of A, or the closest one."""
         meant = [child for child in b.many(way.keyword) if not self.prover.is_empty([*literals, plus(child)])]
-        named = [child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer]
+        named = [
+            child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer
+        ]
         if named:
             meant = named[:1]
         best: _Walk | None = None
@@ -282,7 +301,11 @@ class _Walk:
             trial.compare(literals, child, a, steps)
             if best is None or trial.weight() < best.weight():
                 best = trial
-        if best is not None and len(meant) <= TRIED and (best.pair.edges or any(one.witnesses for one in best.pair.spots)):
+        if (
+            best is not None
+            and len(meant) <= TRIED
+            and (best.pair.edges or any(one.witnesses for one in best.pair.spots))
+        ):
             certain = [one for one in best.pair.spots if one.witnesses]
             self.pair.spots.extend(certain or best.pair.spots)
             self.pair.partial = True
@@ -314,7 +337,8 @@ class _Walk:
                 step = Step(tuple(literals), _wrap(self.universe, one), path)
                 self.compare(_kept(inner), child, name, (*steps, step))
         if len(self.pair.spots) + len(self.pair.edges) == before:
-            self._leaf(literals, b, a, steps, way)
+            if not self.prover.is_empty([*literals, *way.literals]):
+                self._leaf(literals, b, a, steps, way)
         else:
             self.pair.partial = self.pair.partial or partial
 

@@ -139,9 +139,10 @@ class Prover:
     def _empty(self, asked: Question) -> bool:
         if not asked:
             return False
-        asked = self._relevant(asked)
-        if asked is None:
+        relevant = self._relevant(asked)
+        if relevant is None:
             return True
+        asked = relevant
         key = frozenset(asked)
         known = self._settled.get(key)
         if known is not None:
@@ -237,12 +238,12 @@ class Prover:
         if refused:
             item, ways = min(refused, key=lambda one: len(one[1]))
             rest = {number: one for number, one in asked.items() if number != -item.uid}
-            same = self._same_properties(asked)
+            same = self.same_properties(asked)
             return all(self._branch_empty(rest, way, same) for way in ways)
         form = self._form(asked)
         return form is None or not self.feasible(form)
 
-    def _same_properties(self, asked: Question) -> frozenset[tuple[str, int]]:
+    def same_properties(self, asked: Question) -> frozenset[tuple[str, int]]:
         return frozenset(
             (name, child.uid)
             for number, item in asked.items()
@@ -253,9 +254,9 @@ class Prover:
     def _branch_empty(self, rest: Question, way: Branch, same: frozenset[tuple[str, int]]) -> bool:
         if len(way.literals) == 1:
             item = way.literals[0][1]
-            if isinstance(item, Atom) and item.tag == "property" and item.child is not None:
-                if (item.value, item.child.uid) in same:
-                    return True
+            child = item.child if isinstance(item, Atom) and item.tag == "property" else None
+            if child is not None and isinstance(item, Atom) and (item.value, child.uid) in same:
+                return True
         return self.empty([*rest.items(), *way.literals])
 
     def _each_alternative(self, asked: Question, number: int, item: Node, keyword: str) -> bool:
@@ -349,9 +350,7 @@ class Prover:
 
     def _some_literal(self, form: Form) -> bool:
         gone = {same_key(one) for one in form.excluded}
-        return any(
-            kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False)
-        )
+        return any(kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False))
 
     def strings_feasible(self, form: Form) -> bool:
         if form.max_length is not None and (form.max_length < form.min_length or form.max_length < 0):
@@ -617,10 +616,15 @@ def capacity(literals: list[Literal]) -> int | None:
             count = None if values is None else len({same_key(one) for one in values})
             if count is None and item.possible() <= {"null", "boolean"}:
                 count = sum({"null": 1, "boolean": 2}[kind] for kind in item.possible())
-            if count is None and item.words.keys() >= {"minimum", "maximum", "type"} and not item.possible() - {
-                INTEGER,
-                WHOLE,
-            }:
+            if (
+                count is None
+                and item.words.keys() >= {"minimum", "maximum", "type"}
+                and not item.possible()
+                - {
+                    INTEGER,
+                    WHOLE,
+                }
+            ):
                 count = max(0, floor(item.bound("maximum")) - ceil(item.bound("minimum")) + 1)
             if count is not None and (best is None or count < best):
                 best = count
@@ -636,9 +640,9 @@ def capacity(literals: list[Literal]) -> int | None:
 
 def numbers_feasible(form: Form) -> bool:
     whole = form.kinds & {INTEGER, WHOLE}
-    if form.low is not None and form.high is not None:
-        if form.low[0] > form.high[0] or (form.low[0] == form.high[0] and (form.low[1] or form.high[1])):
-            return False
+    low, high = form.low, form.high
+    if low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False):
+        return False
     return (bool(whole) and _some(form, True)) or (FRACTION in form.kinds and _some(form, False))
 
 
