@@ -204,9 +204,9 @@ class Maker:
         while len(result) < min(least, LONGEST):
             for matched, refused, literals in self.prover.classes(form):
                 values = self._values(literals, 1, depth + 1)
-                name = self._new_name(form, matched, refused, result) if values else None
-                if name is not None:
-                    result[name] = values[0]
+                fresh = self._new_name(form, matched, refused, result) if values else None
+                if fresh is not None:
+                    result[fresh] = values[0]
                     break
             else:
                 return None

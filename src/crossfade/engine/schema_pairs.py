@@ -23,8 +23,9 @@ from crossfade.engine.schema_values import same_key, size_of
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
 CARRIED = 4  # witnesses of an inner pair that are tried in the outer one
 FORMS, PLACES = 4, 8  # alternatives of A and parts of it that are walked one by one
-DEEPEST = 40  # steps into a value within one pair
-MOST_COMPARED = 3_000
+TRIALS = 2  # unions inside unions that are looked into
+DEEPEST = 24  # steps into a value within one pair
+MOST_COMPARED = 2_000
 MOST_SPOTS = 400  # of one pair
 
 PairKey = tuple[int, str, int, str]
@@ -204,11 +205,13 @@ def joined(steps: Iterable[str]) -> str:
 class _Walk:
     """The walk through one pair."""
 
-    def __init__(self, pairs: Pairs, pair: Pair) -> None:
+    def __init__(self, pairs: Pairs, pair: Pair, outer: _Walk | None = None) -> None:
         self.pairs, self.pair = pairs, pair
+        self.trials: int = 0 if outer is None else outer.trials + 1  # alternatives inside alternatives
+        self._compared: list[None] = [] if outer is None else outer._compared  # counted for the pair as a whole
         self.prover, self.maker, self.universe = pairs.prover, pairs.maker, pairs.universe
         self.inner: dict[PairKey, tuple[Node, Node]] = {}
-        self._seen: set[tuple[frozenset[int], int]] = set()
+        self._seen: set[tuple[frozenset[int], int]] = set() if outer is None else set(outer._seen)
 
     def compare(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> None:
         """`a` is the schema to name on A's side; `literals` all that is asked there."""
@@ -223,7 +226,8 @@ class _Walk:
         if key in self._seen or len(self.pair.spots) >= MOST_SPOTS:
             self.pair.partial = True  # told already, at another place of this pair
             return
-        if len(steps) > DEEPEST or len(self._seen) > MOST_COMPARED:
+        self._compared.append(None)
+        if len(steps) > DEEPEST or len(self._compared) > MOST_COMPARED:
             path, pointers = joined(step.path for step in steps), (a.pointer, b.pointer)
             self.pair.spots.append(Spot("", path, pointers, "the schemas are nested too deeply to be walked"))
             return
@@ -296,8 +300,8 @@ class _Walk:
         if named:
             meant = named[:1]
         best: _Walk | None = None
-        for child in meant[:TRIED]:
-            trial = _Walk(self.pairs, Pair(self.pair.a, self.pair.b))
+        for child in meant[:TRIED] if self.trials < TRIALS else ():
+            trial = _Walk(self.pairs, Pair(self.pair.a, self.pair.b), self)
             trial.compare(literals, child, a, steps)
             if best is None or trial.weight() < best.weight():
                 best = trial

@@ -72,7 +72,8 @@ def _rewritten(schema: Any, dialect: str) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema and dialect in _REF_ALONE:
-        return {"$ref": schema["$ref"]} if isinstance(schema["$ref"], str) else {}
+        kept = {key: _value(key, schema[key], dialect) for key in ("definitions", "$defs") if key in schema}
+        return {"$ref": schema["$ref"], **kept} if isinstance(schema["$ref"], str) else kept
     unknown = _UNKNOWN[dialect]
     result = {key: _value(key, value, dialect) for key, value in schema.items() if key not in unknown}
     for change in _CHANGES[dialect]:
