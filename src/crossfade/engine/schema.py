@@ -102,6 +102,7 @@ class Comparer:
         self._written: dict[int, Any] = {}  # schemas as they were given, by their node
         self._nodes: dict[tuple[int, int], Node] = {}
         self._kept: list[Any] = []
+        self._told: dict[int, Containment] = {}  # spots live as long as the pairs
         self._answers: dict[tuple[bool, PairKey], Containment] = {}
 
     def contained(self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False) -> Containment:
@@ -132,12 +133,13 @@ class Comparer:
         if reverse:
             left, right = right, left
         pairs = self._pairs[reverse]
-        found: dict[tuple[str, tuple[str, str], str, str], Containment] = {}
+        found: dict[int, Containment] = {}
         if self._is_readable(left, right) and not self._is_proved(left, right):
             for pair in pairs.reached(pairs.pair(left, right)):
                 for spot in pair.spots:
-                    told = _turned(_told(spot), reverse)
-                    found.setdefault((told.keyword, told.pointers, told.path, told.reason), told)
+                    if id(spot) not in self._told:
+                        self._told[id(spot)] = _turned(_told(spot), reverse)
+                    found[id(spot)] = self._told[id(spot)]
         if any(one.answer is Contained.NO for one in found.values()):
             return tuple(found.values())
         whole = self.contained(a, b, pointer_a, pointer_b, reverse)

@@ -562,3 +562,25 @@ def _refolded(number: int, node: Node, found: Question) -> Iterator[Literal]:
                 yield minus(child)
             return
     found[number] = node
+
+
+_STEPS = ("items", "additionalProperties")
+_NOT_MONOTONE = frozenset(
+    {"not", "oneOf", "if", "contains", "allOf", "prefixItems", "patternProperties", "propertyNames"}
+)
+_NOT_MONOTONE |= {"dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
+
+
+def is_monotone(schema: Any, below: bool = False) -> bool:
+    """Whether accepting more where it refers to makes it accept more, and it refers to others only for parts of the
+    value: then it is within its like as soon as those are, which it may assume of them (see `Prover`)."""
+    if isinstance(schema, bool):
+        return True
+    if any(keyword in schema for keyword in _NOT_MONOTONE):
+        return False
+    if "$ref" in schema:
+        return below and all(keyword not in schema for keyword in ("properties", "anyOf", *_STEPS))
+    parts = [*schema.get("properties", {}).values(), *(schema[keyword] for keyword in _STEPS if keyword in schema)]
+    return all(is_monotone(one, True) for one in parts) and all(
+        is_monotone(one, below) for one in schema.get("anyOf", ())
+    )

@@ -7,18 +7,29 @@ a witness of the inner pair is carried into a value of the outer one.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 import msgspec
 
-from crossfade.engine.schema_forms import Atom, Branch, Form, Literal, atom, branches, minus, plus, question
+from crossfade.engine.schema_forms import (
+    Atom,
+    Branch,
+    Form,
+    Literal,
+    atom,
+    branches,
+    declared,
+    is_monotone,
+    minus,
+    plus,
+    question,
+)
 from crossfade.engine.schema_instances import Maker
 from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Universe
 from crossfade.engine.schema_proof import Prover, alternatives, finite
-from crossfade.engine.schema_values import same_key, size_of
+from crossfade.engine.schema_values import size_of
 
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
 CARRIED = 4  # witnesses of an inner pair that are tried in the outer one
@@ -54,7 +65,6 @@ class Edge(msgspec.Struct, eq=False):
     inner: PairKey
     steps: tuple[Step, ...]
     pointers: tuple[str, str]
-    live: bool = False
 
     @property
     def path(self) -> str:
@@ -66,7 +76,8 @@ class Pair(msgspec.Struct, eq=False):
     b: Node
     spots: list[Spot] = []
     edges: list[Edge] = []
-    witnesses: tuple[Any, ...] = ()  # also those carried from inner pairs
+    spotted: tuple[Pair, ...] = ()  # pairs with spots it reaches, itself among them
+    settled: bool = False
     ways: tuple[Edge, ...] = ()  # one edge to each inner pair that leads to a spot
     partial: bool = False  # not everything was walked: no spot does not mean no break
 
@@ -92,30 +103,25 @@ class Pairs:
         """Compares them, and all pairs they reach."""
         key = self.key(a, b)
         waiting = [(key, a, b)]
-        fresh: list[Pair] = []
+        fresh: list[PairKey] = []
         while waiting:
             one, left, right = waiting.pop()
             if one in self.known:
                 continue
             pair = self.known[one] = Pair(left, right)
-            fresh.append(pair)
+            fresh.append(one)
             walk = _Walk(self, pair)
-            walk.compare([plus(left)], right, left, ())
+            if left.key[0] == right.key[0] and is_monotone(left.schema):
+                walk.follow(left, right, ())
+            else:
+                walk.compare([plus(left)], right, left, ())
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
-        if fresh:
-            self._carry(fresh)
+        self._settle(fresh)
         return key
 
-    def reached(self, key: PairKey) -> list[Pair]:
-        """The pair and those its breaks come from, outer ones first."""
-        found: dict[PairKey, Pair] = {}
-        waiting = deque([key])
-        while waiting:
-            one = waiting.popleft()
-            if one not in found:
-                found[one] = self.known[one]
-                waiting.extend(edge.inner for edge in self.known[one].ways)
-        return list(found.values())
+    def reached(self, key: PairKey) -> tuple[Pair, ...]:
+        """The pairs with spots that it reaches, itself among them."""
+        return self.known[key].spotted
 
     def shown(self, pair: Pair, values: Iterable[Any]) -> tuple[Any, ...]:
         return tuple(sorted((one for one in values if self._shows(pair, one)), key=size_of))
@@ -125,49 +131,55 @@ class Pairs:
 
     # -- carrying witnesses out
 
-    def _carry(self, fresh: list[Pair]) -> None:
-        """Gives every pair a witness that reaches a break inside; one edge is enough for that."""
-        for pair in fresh:
-            pair.witnesses = _smallest(value for spot in pair.spots for value in spot.witnesses[:1])
-        users: dict[PairKey, list[tuple[Pair, Edge]]] = {}
-        for pair in fresh:
-            for edge in pair.edges:
-                users.setdefault(edge.inner, []).append((pair, edge))
-        waiting = deque(key for key in users if self.known[key].witnesses)
-        failed: list[tuple[Pair, Edge]] = []
-        while waiting:
-            key = waiting.popleft()
-            for pair, edge in users.get(key, ()):
-                if pair.witnesses:
+    def _settle(self, fresh: list[PairKey]) -> None:
+        """Gives every new pair the pairs with spots it reaches: strongly connected ones (Tarjan) have them in common."""
+        place: dict[PairKey, int] = {}
+        low: dict[PairKey, int] = {}
+        path: list[PairKey] = []
+        for root in fresh:
+            if root in place:
+                continue
+            work = [(root, iter(self._inner(root)))]
+            place[root] = low[root] = len(place)
+            path.append(root)
+            while work:
+                key, rest = work[-1]
+                inner = next(rest, None)
+                if inner is not None:
+                    if self.known[inner].settled:
+                        continue
+                    if inner not in place:
+                        place[inner] = low[inner] = len(place)
+                        path.append(inner)
+                        work.append((inner, iter(self._inner(inner))))
+                    else:
+                        low[key] = min(low[key], place[inner])
                     continue
-                pair.witnesses = self.lift(pair, edge, self.known[key].witnesses)
-                if pair.witnesses:
-                    waiting.append(self.key(pair.a, pair.b))
-                else:
-                    failed.append((pair, edge))
-        for pair, edge in failed:
-            if not pair.witnesses:
-                inner = self.known[edge.inner].b.pointer or "the schema inside"
-                reason = f"no value was found that carries the break of `{inner}` here"
-                pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
-        self._mark(fresh, users)
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[key])
+                if low[key] == place[key]:
+                    start = path.index(key)
+                    self._share(path[start:])
+                    del path[start:]
 
-    def _mark(self, fresh: list[Pair], users: dict[PairKey, list[tuple[Pair, Edge]]]) -> None:
-        """Which edges lead to a spot."""
-        waiting = [key for key in users if self.known[key].spots or any(edge.live for edge in self.known[key].edges)]
-        seen = set(waiting)
-        while waiting:
-            for pair, edge in users.get(waiting.pop(), ()):
-                edge.live = True
-                key = self.key(pair.a, pair.b)
-                if key not in seen:
-                    seen.add(key)
-                    waiting.append(key)
-        for pair in fresh:
+    def _share(self, keys: list[PairKey]) -> None:
+        mine = [self.known[key] for key in keys]
+        spotted: dict[int, Pair] = {id(pair): pair for pair in mine if pair.spots}
+        for pair in mine:
+            for inner in self._inner(self.key(pair.a, pair.b)):
+                spotted.update((id(one), one) for one in self.known[inner].spotted)
+        together = tuple(spotted.values())
+        for pair in mine:
+            pair.spotted, pair.settled = together, True
+        for pair in mine:
             first: dict[PairKey, Edge] = {}
             for edge in pair.edges:
                 first.setdefault(edge.inner, edge)
-            pair.ways = tuple(edge for edge in first.values() if edge.live)
+            pair.ways = tuple(edge for edge in first.values() if self.known[edge.inner].spotted)
+
+    def _inner(self, key: PairKey) -> list[PairKey]:
+        return list(dict.fromkeys(edge.inner for edge in self.known[key].edges))
 
     def lift(self, pair: Pair, edge: Edge, values: Sequence[Any]) -> tuple[Any, ...]:
         found = []
@@ -187,11 +199,6 @@ class Pairs:
                 outer.extend(self.maker.candidates([*step.literals, step.wrap(payload)], 2))
             values = outer[:CARRIED]
         return values
-
-
-def _smallest(values: Iterable[Any]) -> tuple[Any, ...]:
-    distinct = {same_key(value): value for value in values}
-    return tuple(sorted(distinct.values(), key=size_of)[:CARRIED])
 
 
 def joined(steps: Iterable[str]) -> str:
@@ -258,6 +265,34 @@ class _Walk:
         found = len(self.pair.spots) > spots or len(self.pair.edges) > edges
         if found and self.prover.is_empty([*literals, *way.literals]):
             del self.pair.spots[spots:], self.pair.edges[edges:]
+
+    def follow(self, a: Node, b: Node, steps: tuple[Step, ...]) -> None:
+        """Where both say the same, only their references can differ: straight to the pairs these name."""
+        if a.uid == b.uid:
+            return
+        if "$ref" in a.words:
+            self.pair.partial = not self._crosses([plus(a)], b, a, steps) or self.pair.partial
+            return
+        for left, right in zip(a.many("anyOf"), b.many("anyOf"), strict=True):
+            self.follow(left, right, steps)
+        inside = [
+            (f".{name}", atom(self.universe, "property", name), one, b.named("properties")[name])
+            for name, one in a.named("properties").items()
+        ]
+        inside += [
+            ("[]", atom(self.universe, "some-items", (0, 1)), a.one(key), b.one(key))
+            for key in ("items",)
+            if key in a.words
+        ]
+        inside += [
+            (".*", atom(self.universe, "some-property", (*declared(a), None)), a.one(key), b.one(key))
+            for key in ("additionalProperties",)
+            if key in a.words
+        ]
+        for path, (_, one), left, right in inside:
+            if isinstance(one, Atom) and left.uid != right.uid:
+                step = Step((plus(a),), _wrap(self.universe, one), path)
+                self.follow(left, right, (*steps, step))
 
     def _crosses(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> bool:
         """Hands over to another pair where both sides name a component."""

@@ -28,6 +28,7 @@ from crossfade.engine.schema_forms import (
     Where,
     atom,
     branches,
+    is_monotone,
     minus,
     plus,
     question,
@@ -216,6 +217,9 @@ class Prover:
         }
 
     def _prove(self, asked: Question) -> bool:
+        likes = self._likes(asked)
+        if likes is not None:
+            return all(self.inside((plus(one), minus(two))) for one, two in likes)
         values = finite(asked)
         if values is not None:
             return all(fulfils(asked, value) is False for value in values)
@@ -242,6 +246,24 @@ class Prover:
             return all(self._branch_empty(rest, way, same) for way in ways)
         form = self._form(asked)
         return form is None or not self.feasible(form)
+
+    def _likes(self, asked: Question) -> list[tuple[Node, Node]] | None:
+        """Of a component and its like in the other document: the components they refer to. Proved when these are."""
+        if len(asked) != 2 or not self._assumed or not _about_components(asked):
+            return None
+        accepted, refused = (one for _, one in sorted(asked.items(), reverse=True))
+        if not isinstance(accepted, Node) or not isinstance(refused, Node):
+            return None
+        if accepted.key[0] != refused.key[0] or not is_monotone(accepted.schema):
+            return None
+        found = []
+        for reference in sorted(accepted.key[1]):
+            one, two = accepted.side.target(reference), refused.side.target(reference)
+            if one is None or two is None:
+                return None
+            if one.uid != two.uid:
+                found.append((one, two))
+        return found
 
     def same_properties(self, asked: Question) -> frozenset[tuple[str, int]]:
         return frozenset(
