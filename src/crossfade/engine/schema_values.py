@@ -67,15 +67,23 @@ def same_key(value: Any) -> str:
     if isinstance(value, int | float | Decimal):
         return f"n{exact(value)}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(json.dumps(same_key(one)) for one in value) + "]"
+        return "[" + "".join(_measured(same_key(one)) for one in value) + "]"
     inner = sorted((str(key), same_key(one)) for key, one in value.items())
-    return "{" + ",".join(json.dumps(pair) for pair in inner) + "}"
+    return "{" + "".join(_measured(key) + _measured(one) for key, one in inner) + "}"
+
+
+def _measured(text: str) -> str:
+    return f"{len(text)}:{text}"
 
 
 def json_text(value: Any) -> str:
     """The JSON text, in one line and in the order of the value; numbers with all their digits."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(one)}" for key, one in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(one)}" for key, one in value.items())
+            + "}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(json_text(one) for one in value) + "]"
     if isinstance(value, Decimal):
