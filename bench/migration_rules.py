@@ -40,9 +40,8 @@ def main() -> None:
     for name, (hit, false, missed, quiet) in counts.items():
         if hit + false + missed + quiet:
             precision, recall = hit / max(1, hit + false), hit / max(1, hit + missed)
-            print(
-                f"{name:18} precision {precision:.2f}  recall {recall:.2f}  ({hit} right, {false} false, {missed} missed, {quiet} rightly silent)"
-            )
+            counted = f"{hit} right, {false} false, {missed} missed, {quiet} rightly silent"
+            print(f"{name:18} precision {precision:.2f}  recall {recall:.2f}  ({counted})")
     print(f"{time.perf_counter() - start:.1f} s")
 
 

@@ -134,8 +134,8 @@ async def executed_migration_breaks(
 
 
 def with_squawk(contract: Contract, result: MigrationResult) -> MigrationResult:
-    """`result` with what squawk says about locks at lines where nothing is told yet, as information under its name. Where it is
-    not installed the result says so."""
+    """`result` with what squawk says about locks at lines where nothing is told yet, as information under its name. Where it
+    is not installed the result says so."""
     places: dict[str, tuple[str, int]] = {}
     for database in _databases(contract):
         for index, files in _stages(contract, database).items():
