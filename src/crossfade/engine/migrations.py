@@ -16,8 +16,9 @@ import msgspec
 
 from crossfade.engine.backfills import row_harms
 from crossfade.engine.ddl import carried_out
+from crossfade.engine.harm import Harm
 from crossfade.engine.migration_locks import Held, Transaction, measured
-from crossfade.engine.schema_harm import Harm, harms
+from crossfade.engine.schema_harm import harms
 from crossfade.engine.timeline import live_sides, rollback_stages
 from crossfade.model.catalog import Catalog
 from crossfade.model.compat import Break, Crossing, Place, Severity
