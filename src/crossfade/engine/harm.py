@@ -15,8 +15,8 @@ WRITES = ("insert", "update", "merge")
 
 class Harm(msgspec.Struct, frozen=True):
     """`where` is the thing ("orders.price"). The older side writes a statement that the schema reads; or (`reads`) it
-    reads what the newer side wrote. `names` are the words of a statement that suffers (all of them), `verbs` how it begins (() any);
-    `known` is where the thing was defined."""
+    reads what the newer side wrote. `names` are the words of a statement that suffers (all of them), `verbs` how it
+    begins (() any); `known` is where the thing was defined."""
 
     rule: str
     where: str
