@@ -130,7 +130,7 @@ END $outer$;"""
 
 def test_unqualified_names_follow_the_search_path() -> None:
     found = changes("SET search_path = billing, public; DROP TABLE a; SET search_path TO DEFAULT; DROP TABLE public.b")
-    assert [one.name for one in found if one.kind is Kind.DROP][0] == "billing.a"
+    assert next(one.name for one in found if one.kind is Kind.DROP) == "billing.a"
 
 
 def test_psql_lines_and_rows_of_a_dump_are_passed_over() -> None:

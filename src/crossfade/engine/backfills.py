@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from crossfade.engine.conditions import same
-from crossfade.engine.schema_harm import WRITES, Harm, _assigns
+from crossfade.engine.harm import WRITES, Harm, assigns
 from crossfade.model.catalog import Catalog, Relation
 from crossfade.model.compat import Severity
 from crossfade.model.migration import Change, Kind
@@ -125,7 +125,7 @@ def _kept_in_step(catalog: Catalog, relation: Relation, column: str) -> bool:
     for trigger in relation.triggers:
         if trigger.enabled and ({"insert", "update"} & set(trigger.events) or not trigger.events):
             for function in catalog.functions.values():
-                if function.name == trigger.function and _assigns(function.body, column):
+                if function.name == trigger.function and assigns(function.body, column):
                     return True
     found = relation.column(column)
     return found is not None and found.generated != ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -58,7 +59,7 @@ def values_of(condition: str) -> frozenset[str] | None:
 
 def same(one: str, other: str) -> bool:
     """Do two conditions or expressions read alike (apart from brackets, casts, spaces, case outside of quotes)?"""
-    return _squeezed(one) == _squeezed(other)
+    return one == other or _squeezed(one) == _squeezed(other)
 
 
 def _holds(text: str, known: Sequence[Atom], filled: Collection[str], empty: Collection[str]) -> bool:
@@ -193,6 +194,7 @@ def _split(text: str, word: str) -> list[str]:
     return [_plain(part) if word != "," else part.strip() for part in (*parts, text[start:])]
 
 
+@lru_cache(maxsize=4096)
 def _squeezed(text: str) -> str:
     plain = _plain(text)
     return _outside_quotes(plain, lambda piece: re.sub(r"[\s()]|public\.", "", piece.lower()))

@@ -15,7 +15,7 @@ import msgspec
 from crossfade.engine.backfills import TOOL_TABLES
 from crossfade.engine.conditions import implied
 from crossfade.engine.ddl import UNKNOWN, carried_out
-from crossfade.engine.schema_harm import Harm
+from crossfade.engine.harm import Harm
 from crossfade.engine.sql_types import normal, rewrites
 from crossfade.model.catalog import Catalog, Constraint, Relation
 from crossfade.model.compat import Severity

@@ -16,8 +16,9 @@ import msgspec
 
 from crossfade.engine.backfills import row_harms
 from crossfade.engine.ddl import carried_out
+from crossfade.engine.harm import Harm
 from crossfade.engine.migration_locks import Held, Transaction, measured
-from crossfade.engine.schema_harm import Harm, harms
+from crossfade.engine.schema_harm import harms
 from crossfade.engine.timeline import live_sides, rollback_stages
 from crossfade.model.catalog import Catalog
 from crossfade.model.compat import Break, Crossing, Place, Severity
@@ -33,6 +34,7 @@ _GONE = (
     "migration-drop-type",
     "migration-drop-function",
 )
+_ROWS = frozenset({Kind.HARMLESS, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.TRANSACTION, Kind.LOCK, Kind.UNREAD})
 _LOCKS = ("migration-locks-table", "migration-rewrites-table", "migration-index-blocks-writes")
 
 
@@ -105,20 +107,20 @@ def judged(
     after = steps[-1].after
     told = _Teller(alive, tuple(seen), advice)
     if alive.stable or alive.rollback:
+        onsets = _Onsets(known, before, steps)
         old = {harm.rule + harm.where for harm in harms(known, before, before)}
         for harm in harms(known, before, after):
             if harm.rule + harm.where not in old:
-                place = _onset(known, before, steps, harm)
-                found += told.of_stable(harm, place)
+                found += told.of_stable(harm, onsets.place(harm))
         for step in steps:
             for change in step.changes:
                 for harm in row_harms(known, after, change, repeated):
                     found += told.of_rows(harm, _place(step, change))
     if canary_known is not None and alive.canary:
+        onsets = _Onsets(canary_known, before, steps)
         for harm in harms(canary_known, before, after):
             if harm.rule in _GONE and not _in_schema(known, harm.where) and _in_schema(before, harm.where):
-                place = _onset(canary_known, before, steps, harm)
-                found += told.of_canary(harm, place)
+                found += told.of_canary(harm, onsets.place(harm))
     found += _locks(before, steps, told)
     order = list(Severity)
     unique = {one.id: one for one in sorted(reversed(found), key=lambda one: -order.index(one.severity))}
@@ -131,7 +133,8 @@ def on_paper(before: Catalog, files: Sequence[tuple[str, Sequence[Written]]]) ->
     current = before
     for file, statements in files:
         for number, one in enumerate(statements):
-            current = carried_out(current, one.changes)
+            if not all(change.kind in _ROWS for change in one.changes):
+                current = carried_out(current, one.changes)
             place = Place(file, one.line, one.column)
             found.append(MigrationStep(place, one.text, one.changes, current, None, number == 0))
     return tuple(found)
@@ -161,20 +164,35 @@ def _locks(before: Catalog, steps: Sequence[MigrationStep], told: _Teller) -> li
     return found
 
 
-def _onset(known: Catalog, before: Catalog, steps: Sequence[MigrationStep], harm: Harm) -> Place:
-    """The statement from which on the harm is there to stay."""
-    wanted = (harm.rule, harm.where)
-    place = steps[-1].place
-    last: Catalog | None = None
-    for step in reversed(steps):
-        if last is not step.after and wanted not in {(one.rule, one.where) for one in harms(known, before, step.after)}:
-            return place
-        last = step.after
-        place = step.place
-        for change in step.changes:
-            if change.line and _speaks_of(change, harm):
-                place = _place(step, change)
-    return place
+class _Onsets:
+    """From which statement on a harm is there to stay; what is harmed after each statement is computed once."""
+
+    def __init__(self, known: Catalog, before: Catalog, steps: Sequence[MigrationStep]) -> None:
+        self._known = known
+        self._before = before
+        self._steps = steps
+        self._after: dict[int, frozenset[tuple[str, str]]] = {}
+
+    def place(self, harm: Harm) -> Place:
+        place = self._steps[-1].place
+        for number in range(len(self._steps) - 1, -1, -1):
+            step = self._steps[number]
+            if (harm.rule, harm.where) not in self._harmed(number):
+                return place
+            place = step.place
+            for change in step.changes:
+                if change.line and _speaks_of(change, harm):
+                    place = _place(step, change)
+        return place
+
+    def _harmed(self, number: int) -> frozenset[tuple[str, str]]:
+        after = self._steps[number].after
+        if number + 1 < len(self._steps) and self._steps[number + 1].after is after:
+            return self._harmed(number + 1)
+        if number not in self._after:
+            found = harms(self._known, self._before, after)
+            self._after[number] = frozenset((one.rule, one.where) for one in found)
+        return self._after[number]
 
 
 def _speaks_of(change: Change, harm: Harm) -> bool:

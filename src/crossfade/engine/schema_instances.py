@@ -171,12 +171,11 @@ class Maker:
             places = list(islice(self.prover.places(form, where, payload, needed), variant + 1))
             if not places:
                 return None
-            name, matched, refused = places[min(variant, len(places) - 1)]
-            if name is None:
-                name = self._new_name(form, matched, refused, asked)
-                if name is None:
-                    return None
-            asked[name] = [*asked.get(name, form.at_name(name)), *payload]
+            known, matched, refused = places[min(variant, len(places) - 1)]
+            place = known if known is not None else self._new_name(form, matched, refused, asked)
+            if place is None:
+                return None
+            asked[place] = [*asked.get(place, form.at_name(place)), *payload]
         for payload in form.some_name:
             text = atom(self.universe, "kinds", frozenset({"string"}))
             names = self._values([*form.names, *payload, text], variant + 1, depth + 1)
@@ -205,9 +204,9 @@ class Maker:
         while len(result) < min(least, LONGEST):
             for matched, refused, literals in self.prover.classes(form):
                 values = self._values(literals, 1, depth + 1)
-                name = self._new_name(form, matched, refused, result) if values else None
-                if name is not None:
-                    result[name] = values[0]
+                fresh = self._new_name(form, matched, refused, result) if values else None
+                if fresh is not None:
+                    result[fresh] = values[0]
                     break
             else:
                 return None

@@ -359,6 +359,12 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
             "Keep the name by a view or a second column.",
         ),
     ),
+    "migration-squawk": (
+        "A linter has something to say about a lock",
+        "It knows many ways in which a statement holds up others, and not who is alive: take it as a hint.",
+        "squawk (changing-column-type): This change requires an ACCESS EXCLUSIVE lock",
+        ("Read its advice; `crossfade compat` with a scratch database shows whether the lock is held for long.",),
+    ),
     "migration-fails": (
         "A migration does not run on the schema of its stage",
         "A rollout that stops half way is the longest mix of versions there is.",

@@ -19,6 +19,7 @@ from crossfade.formats.kinds import NAMES, kind_of_document
 from crossfade.formats.openapi_whole import OpenApiFiles
 from crossfade.formats.positions import positions, tokens_of
 from crossfade.model.compat import Break, Place
+from crossfade.session import messages
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -91,4 +92,18 @@ def _located(found: Comparison, places: Iterable[dict[str, Place]]) -> Compared:
     return Compared(breaks, found.compared, found.not_compared, found.sunsets, found.paths)
 
 
-COMPARISONS: dict[str, Compare] = {"openapi": compare_openapi, "json-schema": compare_json_schema}
+def _of_messages(compare: Callable[[str, str], messages.Compared]) -> Compare:
+    def compared(stable: Path, canary: Path, options: Options) -> Compared:
+        return Compared(*compare(str(stable), str(canary)))
+
+    return compared
+
+
+COMPARISONS: dict[str, Compare] = {
+    "openapi": compare_openapi,
+    "json-schema": compare_json_schema,
+    "asyncapi": _of_messages(messages.asyncapi_breaks),
+    "avro": _of_messages(messages.avro_breaks),
+    "protobuf": _of_messages(messages.proto_breaks),
+    "graphql": _of_messages(messages.graphql_breaks),
+}

@@ -35,6 +35,7 @@ from crossfade.model.compat import Break, Crossing, Place, Severity
 from crossfade.model.contract import Contract, Database
 from crossfade.model.migration import Kind, Written
 from crossfade.model.ramp import Side, Stage
+from crossfade.world import squawk
 from crossfade.world.catalog import StatementFailed, connected, execute, read_catalog
 from crossfade.world.commands import PYTHON
 from crossfade.world.folder import copy_folder
@@ -130,6 +131,43 @@ async def executed_migration_breaks(
     finally:
         remove_folder(work)
         ledger.close()
+
+
+def with_squawk(contract: Contract, result: MigrationResult) -> MigrationResult:
+    """`result` with what squawk says about locks at lines where nothing is told yet, as information under its name. Where it
+    is not installed the result says so."""
+    places: dict[str, tuple[str, int]] = {}
+    for database in _databases(contract):
+        for index, files in _stages(contract, database).items():
+            places |= {str(Path(contract.folder) / file): (file, index) for file, _ in files if index > 0}
+    found = squawk.opinions([Path(path) for path in places])
+    if found is None:
+        return msgspec.structs.replace(
+            result, not_compared=(*result.not_compared, "squawk is not here: its lock rules were not asked")
+        )
+    told = {(one.canary.file, one.canary.line) for one in result.breaks if one.canary is not None}
+    more = []
+    for opinion in found:
+        file, index = places.get(opinion.file, ("", 0))
+        if not file or (file, opinion.line) in told:
+            continue
+        alive = alive_at(contract, index)
+        more.append(
+            Break(
+                rule="migration-squawk",
+                id=fingerprint("migration-squawk", opinion.rule, file, opinion.message, alive.stage),
+                severity=Severity.INFO,
+                crossing=Crossing.STATE,
+                writer="stable" if alive.stable[:1] == (alive.stage,) else "canary",
+                reader=SCHEMA,
+                operations=(),
+                path=opinion.rule,
+                message=f"squawk ({opinion.rule}): {opinion.message}",
+                canary=Place(file, opinion.line, 1),
+                stages=(alive.stage,),
+            )
+        )
+    return msgspec.structs.replace(result, breaks=_ordered([*result.breaks, *more]))
 
 
 class _Judging:

@@ -55,9 +55,7 @@ class StatementFailed(Exception):
 async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection for reading catalogs and running migrations. Raises EnvironmentFailed."""
     try:
-        connection = await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT, statement_cache_size=0
-        )
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
         raise EnvironmentFailed(f"the scratch database cannot be reached: {problem}") from None
     try:
