@@ -346,7 +346,7 @@ class Form:
             self.items += ((node.many("prefixItems"), node.one("items") if "items" in words else None),)
         if "unevaluatedProperties" in words and (seen := evaluated_names(node)) is not None:
             anything = node.side.node(True, "")
-            known = dict.fromkeys(seen[0], anything), dict.fromkeys(seen[1], anything)
+            known = dict.fromkeys(sorted(seen[0]), anything), dict.fromkeys(seen[1], anything)
             self.shapes += ((*known, node.one("unevaluatedProperties")),)
         if "unevaluatedItems" in words and (count := evaluated_items(node)) is not None and count >= 0:
             self.items += (([node.side.node(True, "")] * count, node.one("unevaluatedItems")),)
@@ -538,7 +538,7 @@ def _closing(node: Node) -> list[Node]:
     """`unevaluated*` sees into allOf and references: where these are unfolded, what it saw must be said beside them."""
     found = []
     if "unevaluatedProperties" in node.words and (names := evaluated_names(node)) is not None:
-        known = {"properties": dict.fromkeys(names[0], True), "patternProperties": dict.fromkeys(names[1], True)}
+        known = {"properties": dict.fromkeys(sorted(names[0]), True), "patternProperties": dict.fromkeys(names[1], True)}
         found.append({**known, "additionalProperties": node.words["unevaluatedProperties"]})
     if "unevaluatedItems" in node.words and (count := evaluated_items(node)) is not None and count >= 0:
         found.append({"prefixItems": [True] * count, "items": node.words["unevaluatedItems"]})
@@ -571,9 +571,16 @@ _NOT_MONOTONE = frozenset(
 _NOT_MONOTONE |= {"dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
 
 
-def is_monotone(schema: Any, below: bool = False) -> bool:
+def is_monotone(node: Node) -> bool:
     """Whether accepting more where it refers to makes it accept more, and it refers to others only for parts of the
     value: then it is within its like as soon as those are, which it may assume of them (see `Prover`)."""
+    known = node._parts.get("monotone")
+    if known is None:
+        known = node._parts["monotone"] = _is_monotone(node.schema, False)
+    return bool(known)
+
+
+def _is_monotone(schema: Any, below: bool) -> bool:
     if isinstance(schema, bool):
         return True
     if any(keyword in schema for keyword in _NOT_MONOTONE):
@@ -581,6 +588,6 @@ def is_monotone(schema: Any, below: bool = False) -> bool:
     if "$ref" in schema:
         return below and all(keyword not in schema for keyword in ("properties", "anyOf", *_STEPS))
     parts = [*schema.get("properties", {}).values(), *(schema[keyword] for keyword in _STEPS if keyword in schema)]
-    return all(is_monotone(one, True) for one in parts) and all(
-        is_monotone(one, below) for one in schema.get("anyOf", ())
+    return all(_is_monotone(one, True) for one in parts) and all(
+        _is_monotone(one, below) for one in schema.get("anyOf", ())
     )

@@ -111,7 +111,7 @@ class Pairs:
             pair = self.known[one] = Pair(left, right)
             fresh.append(one)
             walk = _Walk(self, pair)
-            if left.key[0] == right.key[0] and is_monotone(left.schema):
+            if left.key[0] == right.key[0] and is_monotone(left):
                 walk.follow(left, right, ())
             else:
                 walk.compare([plus(left)], right, left, ())

@@ -254,7 +254,7 @@ class Prover:
         accepted, refused = (one for _, one in sorted(asked.items(), reverse=True))
         if not isinstance(accepted, Node) or not isinstance(refused, Node):
             return None
-        if accepted.key[0] != refused.key[0] or not is_monotone(accepted.schema):
+        if accepted.key[0] != refused.key[0] or not is_monotone(accepted):
             return None
         found = []
         for reference in sorted(accepted.key[1]):
