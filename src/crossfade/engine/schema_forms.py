@@ -538,7 +538,10 @@ def _closing(node: Node) -> list[Node]:
     """`unevaluated*` sees into allOf and references: where these are unfolded, what it saw must be said beside them."""
     found = []
     if "unevaluatedProperties" in node.words and (names := evaluated_names(node)) is not None:
-        known = {"properties": dict.fromkeys(sorted(names[0]), True), "patternProperties": dict.fromkeys(names[1], True)}
+        known = {
+            "properties": dict.fromkeys(sorted(names[0]), True),
+            "patternProperties": dict.fromkeys(names[1], True),
+        }
         found.append({**known, "additionalProperties": node.words["unevaluatedProperties"]})
     if "unevaluatedItems" in node.words and (count := evaluated_items(node)) is not None and count >= 0:
         found.append({"prefixItems": [True] * count, "items": node.words["unevaluatedItems"]})

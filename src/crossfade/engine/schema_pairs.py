@@ -39,6 +39,8 @@ DEEPEST = 24  # steps into a value within one pair
 MOST_COMPARED = 2_000
 MOST_SPOTS = 400  # of one pair
 
+UNWALKABLE = "the schemas are nested too deeply, or a number in them is not finite"
+
 PairKey = tuple[int, str, int, str]
 
 
@@ -111,10 +113,13 @@ class Pairs:
             pair = self.known[one] = Pair(left, right)
             fresh.append(one)
             walk = _Walk(self, pair)
-            if left.key[0] == right.key[0] and is_monotone(left):
-                walk.follow(left, right, ())
-            else:
-                walk.compare([plus(left)], right, left, ())
+            try:
+                if left.key[0] == right.key[0] and is_monotone(left):
+                    walk.follow(left, right, ())
+                else:
+                    walk.compare([plus(left)], right, left, ())
+            except (RecursionError, OverflowError):
+                pair.spots.append(Spot("", "", (left.pointer, right.pointer), UNWALKABLE))
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
         self._settle(fresh)
         return key
