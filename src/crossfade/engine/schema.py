@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from crossfade.engine.schema_check import Validators
 from crossfade.engine.schema_covers import covered
-from crossfade.engine.schema_forms import minus, plus, question
 from crossfade.engine.schema_instances import Maker
+from crossfade.engine.schema_listed import finite
+from crossfade.engine.schema_literals import minus, plus, question
 from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Side, Universe, is_schema
 from crossfade.engine.schema_pairs import UNWALKABLE, Edge, Pair, PairKey, Pairs, Spot, joined
-from crossfade.engine.schema_proof import Prover, finite
+from crossfade.engine.schema_proof import Prover
 from crossfade.engine.schema_rewrite import (
     DRAFT_4,
     DRAFT_6,

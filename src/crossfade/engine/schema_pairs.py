@@ -13,11 +13,14 @@ from typing import Any
 
 import msgspec
 
-from crossfade.engine.schema_forms import (
+from crossfade.engine.schema_forms import Form
+from crossfade.engine.schema_instances import Maker
+from crossfade.engine.schema_listed import finite
+from crossfade.engine.schema_literals import (
     Atom,
     Branch,
-    Form,
     Literal,
+    alternatives,
     atom,
     branches,
     declared,
@@ -26,9 +29,8 @@ from crossfade.engine.schema_forms import (
     plus,
     question,
 )
-from crossfade.engine.schema_instances import Maker
 from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Universe
-from crossfade.engine.schema_proof import Prover, alternatives, finite
+from crossfade.engine.schema_proof import Prover
 from crossfade.engine.schema_values import size_of
 
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
