@@ -70,7 +70,9 @@ def main() -> None:
             wrong = [one for one, said in zip(mine, answers, strict=True) if said is not None and said != one.expected]
             decided = sum(1 for one in answers if one is not None)
             median = statistics.median(times) * 1000
-            rows.append([name, what, len(mine), decided, 100 * decided / len(mine), len(wrong), median, max(times) * 1000])
+            rows.append(
+                [name, what, len(mine), decided, 100 * decided / len(mine), len(wrong), median, max(times) * 1000]
+            )
             if name == "crossfade":
                 by_keyword += [[what, keyword, count] for keyword, count in unknown.most_common(25)]
                 for one in wrong if options.wrong else ():
@@ -109,7 +111,8 @@ def annotated(schema: Any, draft: str) -> Any:
     if not isinstance(schema, dict) or ("$ref" in schema and draft in ("draft4", "draft6", "draft7")):
         return schema
     inner = {
-        name: annotated(one, draft) if isinstance(one, dict) else one for name, one in schema.get("properties", {}).items()
+        name: annotated(one, draft) if isinstance(one, dict) else one
+        for name, one in schema.get("properties", {}).items()
     }
     more = {"properties": inner} if inner else {}
     return {"description": "the same, told differently", **schema, **more, "title": "another title", "default": [1]}

@@ -28,7 +28,9 @@ _PLAIN: list[Any] = [
         {}, optional={"minimum": NUMBERS, "exclusiveMaximum": NUMBERS, "maximum": NUMBERS, "exclusiveMinimum": NUMBERS}
     ),
     st.fixed_dictionaries({"multipleOf": st.sampled_from([1, 2, 3, 0.5, 0.1, 1.5, 0.25])}),
-    st.fixed_dictionaries({}, optional={"minLength": COUNTS, "maxLength": COUNTS, "pattern": PATTERNS, "format": FORMATS}),
+    st.fixed_dictionaries(
+        {}, optional={"minLength": COUNTS, "maxLength": COUNTS, "pattern": PATTERNS, "format": FORMATS}
+    ),
     st.fixed_dictionaries({}, optional={"minItems": COUNTS, "maxItems": COUNTS, "uniqueItems": st.booleans()}),
     st.fixed_dictionaries({}, optional={"minProperties": COUNTS, "maxProperties": COUNTS}),
     st.fixed_dictionaries({"required": st.lists(NAMES, max_size=2, unique=True)}),
@@ -41,7 +43,9 @@ def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     several = st.lists(inner, min_size=1, max_size=3)
     return st.one_of(
         st.builds(_joined, inner, inner),
-        st.fixed_dictionaries({"properties": named}, optional={"additionalProperties": inner, "type": st.just("object")}),
+        st.fixed_dictionaries(
+            {"properties": named}, optional={"additionalProperties": inner, "type": st.just("object")}
+        ),
         st.fixed_dictionaries(
             {"patternProperties": st.dictionaries(PATTERNS, inner, max_size=2)},
             optional={"additionalProperties": inner, "properties": named},

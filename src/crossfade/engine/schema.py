@@ -10,6 +10,7 @@ is asserted as the validator does it (or not at all), `discriminator`, `readOnly
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from crossfade.engine.schema_check import Validators
 from crossfade.engine.schema_covers import covered
 from crossfade.engine.schema_forms import minus, plus, question
 from crossfade.engine.schema_instances import Maker
-from crossfade.engine.schema_nodes import FALSE, Node, Side, Universe, is_schema
+from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Side, Universe, is_schema
 from crossfade.engine.schema_pairs import Edge, Pair, PairKey, Pairs, Spot, joined
 from crossfade.engine.schema_proof import Prover, finite
 from crossfade.engine.schema_rewrite import (
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 LISTED = 2_000  # values of an enum that are held against B one by one
-TRACED = 12  # breaks that are tried to be carried to the outermost schema
+TRACED = 8  # breaks that are tried to be carried to the outermost schema
 
 
 def contained(
@@ -101,11 +102,10 @@ class Comparer:
         self._written: dict[int, Any] = {}  # schemas as they were given, by their node
         self._nodes: dict[tuple[int, int], Node] = {}
         self._kept: list[Any] = []
+        self._told: dict[int, Containment] = {}  # spots live as long as the pairs
         self._answers: dict[tuple[bool, PairKey], Containment] = {}
 
-    def contained(
-        self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False
-    ) -> Containment:
+    def contained(self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False) -> Containment:
         """Is every value of `a` (a schema of document A) a value of `b` (of document B)? `reverse`: the other way round;
         the arguments and `pointers` keep their sides, A's first, and the witness is a value of `b`."""
         if not is_schema(a) or not is_schema(b):
@@ -127,19 +127,25 @@ class Comparer:
     ) -> tuple[Containment, ...]:
         """Every place where a value of `a` is refused by `b`, or may be (UNKNOWN). A place inside a component is the same
         whoever refers to it: `path` and `witness` start at the component then, and `pointers` lie inside of it."""
-        whole = self.contained(a, b, pointer_a, pointer_b, reverse)
-        if whole.answer is Contained.YES or not is_schema(a) or not is_schema(b):
-            return () if whole.answer is Contained.YES else (whole,)
+        if not is_schema(a) or not is_schema(b):
+            return (self.contained(a, b, pointer_a, pointer_b, reverse),)
         left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
         if reverse:
             left, right = right, left
         pairs = self._pairs[reverse]
-        found: dict[tuple[str, tuple[str, str], str, str], Containment] = {}
-        for pair in pairs.reached(pairs.pair(left, right)):
-            for spot in pair.spots:
-                told = _turned(_told(spot), reverse)
-                found.setdefault((told.keyword, told.pointers, told.path, told.reason), told)
-        return tuple(found.values()) or (whole,)
+        found: dict[int, Containment] = {}
+        if self._is_readable(left, right) and not self._is_proved(left, right):
+            for pair in pairs.reached(pairs.pair(left, right)):
+                for spot in pair.spots:
+                    if id(spot) not in self._told:
+                        self._told[id(spot)] = _turned(_told(spot), reverse)
+                    found[id(spot)] = self._told[id(spot)]
+        if any(one.answer is Contained.NO for one in found.values()):
+            return tuple(found.values())
+        whole = self.contained(a, b, pointer_a, pointer_b, reverse)
+        if whole.answer is Contained.YES:
+            return ()
+        return (whole,) if whole.answer is Contained.NO or not found else tuple(found.values())
 
     # -- one pair, for whoever asks about many schemas of one document
 
@@ -163,16 +169,16 @@ class Comparer:
 
     def _answer(self, left: Node, right: Node, reverse: bool) -> Containment:
         yes = Containment(Contained.YES)
-        if left.uid == right.uid or right.schema is True or left.uid == FALSE:
-            return yes
-        listed = self._listed(left, right)
+        listed = None if left.uid == right.uid else self._listed(left, right)
         if listed is not None:
             return listed
-        if not (left.side.simple and right.side.simple):
+        if not self._is_readable(left, right):
+            if left.uid == right.uid:
+                return yes
             reason = "a document with further documents inside (`$id`) is not looked through"
             unread = Containment(Contained.UNKNOWN, pointers=(left.pointer, right.pointer), reason=reason)
             return self._tried(Pair(left, right), left, right) or unread
-        if self._prover.is_empty([plus(left), minus(right)]):
+        if self._is_proved(left, right):
             return yes
         pairs = self._pairs[reverse]
         key = pairs.pair(left, right)
@@ -191,6 +197,18 @@ class Comparer:
         return Containment(
             Contained.UNKNOWN, pointers=(left.pointer, right.pointer), reason="neither proved nor refuted"
         )
+
+    def _is_readable(self, left: Node, right: Node) -> bool:
+        return (
+            left.side.simple
+            and right.side.simple
+            and all(_is_known(side.document.get("$schema")) for side in self.universe.sides)
+        )
+
+    def _is_proved(self, left: Node, right: Node) -> bool:
+        if left.uid == right.uid or right.uid == TRUE or left.uid == FALSE:
+            return True
+        return self._prover.is_empty([plus(left), minus(right)])
 
     def _listed(self, left: Node, right: Node) -> Containment | None:
         """The answer where the values of A can be listed: the validator knows it."""
@@ -232,26 +250,20 @@ class Comparer:
         )
 
     def _traced(self, pairs: Pairs, key: PairKey) -> Containment | None:
-        """The break to tell about the whole: not a forgivable one where there is another, then the smallest witness."""
+        """The break to tell about the whole: not a forgivable one where there is another, then the nearest."""
         chains = _chains(pairs, key)
-        chains.sort(key=lambda one: (one[0].open_only, not one[0].witnesses, len(one[1])))
-        unsure = any(not spot.witnesses for spot, _ in chains)
-        best: tuple[tuple[bool, tuple[int, int]], Containment] | None = None
-        for spot, edges in [one for one in chains if one[0].witnesses][:TRACED]:
+        every = all(spot.open_only for spot, _ in chains)
+        shown = [one for one in chains if one[0].witnesses]
+        shown.sort(key=lambda one: (one[0].open_only, len(one[1]), size_of(one[0].witnesses[0])))
+        for spot, edges in shown[:TRACED]:
             values: Sequence[Any] = spot.witnesses
             for outer, edge in reversed(edges):
                 values = pairs.lift(outer, edge, values)
-            for value in values[:1]:
-                rank = (spot.open_only, size_of(value))
-                if best is None or rank < best[0]:
-                    path = joined([*(f".{edge.path}" if edge.path else "" for _, edge in edges), _step(spot.path)])
-                    told = _told(spot, path=path, witness=json_text(value))
-                    best = (rank, told)
-        if best is None:
-            return None
-        every = all(spot.open_only for spot, _ in chains) and not unsure
-        told = best[1]
-        return told if told.open_only == every or not told.open_only else _closed(told)
+            if values:
+                path = joined([*(_step(edge.path) for _, edge in edges), _step(spot.path)])
+                told = _told(spot, path=path, witness=json_text(min(values, key=size_of)))
+                return told if every else _closed(told)
+        return None
 
     def _walked_whole(self, pairs: Pairs, key: PairKey) -> bool:
         """Whether the walk looked at everything and found nothing: every leaf was proved by the algebra."""
@@ -311,15 +323,15 @@ def _is_known(dialect: Any) -> bool:
 
 def _chains(pairs: Pairs, key: PairKey) -> list[tuple[Spot, tuple[tuple[Pair, Edge], ...]]]:
     """Every spot that is reached, with the edges that lead to it."""
-    found = []
+    found: list[tuple[Spot, tuple[tuple[Pair, Edge], ...]]] = []
     seen = {key}
-    waiting: list[tuple[PairKey, tuple[tuple[Pair, Edge], ...]]] = [(key, ())]
+    waiting: deque[tuple[PairKey, tuple[tuple[Pair, Edge], ...]]] = deque([(key, ())])
     while waiting:
-        one, edges = waiting.pop(0)
+        one, edges = waiting.popleft()
         pair = pairs.known[one]
         found.extend((spot, edges) for spot in pair.spots)
-        for edge in pair.edges:
-            if edge.live and edge.inner not in seen:
+        for edge in pair.ways:
+            if edge.inner not in seen:
                 seen.add(edge.inner)
                 waiting.append((edge.inner, (*edges, (pair, edge))))
     return found
@@ -348,9 +360,7 @@ def _turned(told: Containment, reverse: bool) -> Containment:
     if not reverse or told.pointers[0] == told.pointers[1]:
         return told
     left, right = told.pointers
-    return Containment(
-        told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only
-    )
+    return Containment(told.answer, told.witness, told.path, told.keyword, (right, left), told.reason, told.open_only)
 
 
 def _step(path: str) -> str:
@@ -361,5 +371,5 @@ def _examples(schema: Any) -> list[Any]:
     if not isinstance(schema, dict):
         return []
     examples = schema.get("examples")
-    found = list(examples) if isinstance(examples, list) else []
+    found: list[Any] = list(examples) if isinstance(examples, list) else []
     return [*found, *(schema[key] for key in ("default", "example") if key in schema)]

@@ -118,9 +118,9 @@ def _string_holds(words: dict[str, Any], keyword: str, value: str) -> bool | Non
 def _array_holds(node: Node, keyword: str, value: list[Any], depth: int) -> bool | None:
     words = node.words
     if keyword == "minItems":
-        return len(value) >= words[keyword]
+        return len(value) >= int(words[keyword])
     if keyword == "maxItems":
-        return len(value) <= words[keyword]
+        return len(value) <= int(words[keyword])
     if keyword == "uniqueItems":
         return len({same_key(one) for one in value}) == len(value)
     if keyword == "prefixItems":
@@ -154,9 +154,9 @@ def _object_holds(node: Node, keyword: str, value: dict[str, Any], depth: int) -
     if keyword == "propertyNames":
         return _all(holds(node.one(keyword), name, depth) for name in value)
     if keyword == "minProperties":
-        return len(value) >= words[keyword]
+        return len(value) >= int(words[keyword])
     if keyword == "maxProperties":
-        return len(value) <= words[keyword]
+        return len(value) <= int(words[keyword])
     if keyword == "dependentRequired":
         return all(one in value for name, needed in words[keyword].items() if name in value for one in needed)
     if keyword == "dependentSchemas":
@@ -191,10 +191,12 @@ class Validators:
         self._registry: jsonschema_rs.Registry | None = None
         self._class = validator_class(side.dialect)
         self._kept: list[Any] = []
+        self._hall: jsonschema_rs.Validator | None = None
+        self._doors: dict[str, str] = {}
 
     def accepts(self, schema: Any, value: Any) -> bool | None:
         """`schema` as it was written, `{"$ref": pointer}` for a component; None where it cannot be compiled."""
-        validator = self._validator(schema)
+        validator, value = self._for(schema, value)
         if validator is None:
             return None
         try:
@@ -204,14 +206,29 @@ class Validators:
 
     def refusal(self, schema: Any, value: Any) -> tuple[str, str]:
         """Where in the value and by which keyword it is refused: the deepest of the first errors."""
-        validator = self._validator(schema)
+        validator, value = self._for(schema, value)
         if validator is None:
             return "", ""
         first = next(iter(validator.iter_errors(value)), None)
         if first is None:
             return "", ""
-        path = "".join("[]" if isinstance(step, int) else f".{step}" for step in first.instance_path)
+        steps = first.instance_path[1:] if validator is self._hall else first.instance_path
+        path = "".join("[]" if isinstance(step, int) else f".{step}" for step in steps)
         return path.removeprefix("."), str(first.kind.name)
+
+    def _for(self, schema: Any, value: Any) -> tuple[jsonschema_rs.Validator | None, Any]:
+        """Components share one validator, which sees a value behind the name of its component: what they refer to is
+        compiled once, not once for each of them."""
+        pointer = _component(schema)
+        if pointer is None or not self.side.document:
+            return self._validator(schema), value
+        if pointer not in self._doors:
+            known = dict.fromkeys((pointer, *self._doors, *self.side.references()))
+            self._doors = {one: f"c{number}" for number, one in enumerate(known)}
+            self._hall = self._compile({"properties": {name: {"$ref": one} for one, name in self._doors.items()}})
+            if self._hall is None:  # one of them cannot be compiled
+                return self._validator(schema), value
+        return self._hall or self._validator(schema), {self._doors[pointer]: value} if self._hall else value
 
     def _validator(self, schema: Any) -> jsonschema_rs.Validator | None:
         if id(schema) not in self._compiled:
@@ -232,6 +249,12 @@ class Validators:
             return self._class(absolute, validate_formats=formats, registry=self._registry)
         except (ValueError, TypeError, RecursionError):
             return None
+
+
+def _component(schema: Any) -> str | None:
+    if isinstance(schema, dict) and len(schema) == 1 and isinstance(found := schema.get("$ref"), str):
+        return found if found.startswith("#/") else None
+    return None
 
 
 _HERE = "urn:crossfade:document"

@@ -94,4 +94,3 @@ def _copied(schema: Any, side: Side, names: dict[str, str]) -> Any:
         else:
             result[keyword] = value
     return result
-

@@ -106,7 +106,7 @@ def _branches(node: Node) -> Iterator[Branch]:
         elif keyword == "patternProperties":
             for pattern, child in node.named(keyword).items():
                 if child.uid != TRUE:
-                    where = (frozenset(), (), pattern)
+                    where: Where = (frozenset(), (), pattern)
                     yield refused(keyword, "some-property", where, minus(child), child=child)
         elif keyword == "additionalProperties":
             child = node.one(keyword)
@@ -274,18 +274,21 @@ class Form:
         self.high: tuple[Fraction, bool] | None = None
         self.multiples: tuple[Fraction, ...] = ()
         self.not_multiples: tuple[Fraction, ...] = ()
-        self.min_length, self.max_length = 0, None
+        self.min_length = 0
+        self.max_length: int | None = None
         self.patterns: tuple[str, ...] = ()
         self.not_patterns: tuple[str, ...] = ()
         self.formats: tuple[str, ...] = ()
         self.not_formats: tuple[str, ...] = ()
-        self.min_items, self.max_items = 0, None
+        self.min_items = 0
+        self.max_items: int | None = None
         self.unique = self.repeated = False
         self.items: tuple[Items, ...] = ()
         self.item_at: tuple[tuple[int, tuple[Literal, ...]], ...] = ()
         self.some_items: tuple[tuple[int, int, tuple[Literal, ...]], ...] = ()  # from index, how many, what
         self.few: tuple[tuple[int, tuple[Literal, ...]], ...] = ()  # at most so many, what
-        self.min_properties, self.max_properties = 0, None
+        self.min_properties = 0
+        self.max_properties: int | None = None
         self.present: frozenset[str] = frozenset()
         self.absent: frozenset[str] = frozenset()
         self.shapes: tuple[Shape, ...] = ()
@@ -294,9 +297,6 @@ class Form:
         self.names: tuple[Literal, ...] = ()
         self.some_name: tuple[tuple[Literal, ...], ...] = ()
         self.needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
-        self.max_length: int | None
-        self.max_items: int | None
-        self.max_properties: int | None
 
     def copy(self) -> Form:
         twin = object.__new__(Form)
@@ -562,3 +562,25 @@ def _refolded(number: int, node: Node, found: Question) -> Iterator[Literal]:
                 yield minus(child)
             return
     found[number] = node
+
+
+_STEPS = ("items", "additionalProperties")
+_NOT_MONOTONE = frozenset(
+    {"not", "oneOf", "if", "contains", "allOf", "prefixItems", "patternProperties", "propertyNames"}
+)
+_NOT_MONOTONE |= {"dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
+
+
+def is_monotone(schema: Any, below: bool = False) -> bool:
+    """Whether accepting more where it refers to makes it accept more, and it refers to others only for parts of the
+    value: then it is within its like as soon as those are, which it may assume of them (see `Prover`)."""
+    if isinstance(schema, bool):
+        return True
+    if any(keyword in schema for keyword in _NOT_MONOTONE):
+        return False
+    if "$ref" in schema:
+        return below and all(keyword not in schema for keyword in ("properties", "anyOf", *_STEPS))
+    parts = [*schema.get("properties", {}).values(), *(schema[keyword] for keyword in _STEPS if keyword in schema)]
+    return all(is_monotone(one, True) for one in parts) and all(
+        is_monotone(one, below) for one in schema.get("anyOf", ())
+    )

@@ -135,9 +135,7 @@ class Maker:
                 used.add(same_key(value))
         return result
 
-    def _item(
-        self, form: Form, literals: list[Literal], used: set[str], count: int, variant: int, depth: int
-    ) -> Any:
+    def _item(self, form: Form, literals: list[Literal], used: set[str], count: int, variant: int, depth: int) -> Any:
         avoided = [(-payload[0][0], payload[0][1]) for _, payload in form.few if len(payload) == 1]
         for more in (avoided, []) if avoided else ([],):
             values = self._values([*literals, *more], min(count, 64), depth + 1)
@@ -173,12 +171,11 @@ class Maker:
             places = list(islice(self.prover.places(form, where, payload, needed), variant + 1))
             if not places:
                 return None
-            name, matched, refused = places[min(variant, len(places) - 1)]
-            if name is None:
-                name = self._new_name(form, matched, refused, asked)
-                if name is None:
-                    return None
-            asked[name] = [*asked.get(name, form.at_name(name)), *payload]
+            known, matched, refused = places[min(variant, len(places) - 1)]
+            place = known if known is not None else self._new_name(form, matched, refused, asked)
+            if place is None:
+                return None
+            asked[place] = [*asked.get(place, form.at_name(place)), *payload]
         for payload in form.some_name:
             text = atom(self.universe, "kinds", frozenset({"string"}))
             names = self._values([*form.names, *payload, text], variant + 1, depth + 1)
@@ -207,17 +204,15 @@ class Maker:
         while len(result) < min(least, LONGEST):
             for matched, refused, literals in self.prover.classes(form):
                 values = self._values(literals, 1, depth + 1)
-                name = self._new_name(form, matched, refused, result) if values else None
-                if name is not None:
-                    result[name] = values[0]
+                fresh = self._new_name(form, matched, refused, result) if values else None
+                if fresh is not None:
+                    result[fresh] = values[0]
                     break
             else:
                 return None
         return result
 
-    def _new_name(
-        self, form: Form, matched: Sequence[str], refused: Sequence[str], taken: Iterable[str]
-    ) -> str | None:
+    def _new_name(self, form: Form, matched: Sequence[str], refused: Sequence[str], taken: Iterable[str]) -> str | None:
         known = {*form.mentioned(), *form.absent, *taken}
         if not matched and not refused:
             choices: Iterable[str] = ("other", *(f"other{number}" for number in range(2, 400)))
@@ -250,7 +245,13 @@ def _tried(form: Form, step: Fraction | None) -> Iterator[Fraction]:
     if step is None:
         near = [Fraction(1, 2), Fraction(-1, 2), Fraction(3, 2)]
         if low is not None:
-            near += [low, low + Fraction(1, 2), low + Fraction(1, 10), floor(low) + Fraction(1, 2), low + Fraction(1, 1000)]
+            near += [
+                low,
+                low + Fraction(1, 2),
+                low + Fraction(1, 10),
+                floor(low) + Fraction(1, 2),
+                low + Fraction(1, 1000),
+            ]
         if high is not None:
             near += [high, high - Fraction(1, 2), high - Fraction(1, 10), ceil(high) - Fraction(1, 2)]
         if low is not None and high is not None:

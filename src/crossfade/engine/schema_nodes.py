@@ -14,8 +14,16 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
-from crossfade.engine.schema_rewrite import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019_09, dialect_named, rewritten
-from crossfade.engine.schema_values import FRACTION, INTEGER, KINDS, NUMBERS, WHOLE, encoded, exact, kind_of, same_key
+from crossfade.engine.schema_rewrite import (
+    DRAFT_4,
+    DRAFT_6,
+    DRAFT_7,
+    DRAFT_2019_09,
+    OPENAPI_3_0,
+    dialect_named,
+    rewritten,
+)
+from crossfade.engine.schema_values import INTEGER, KINDS, NUMBERS, WHOLE, encoded, exact, kind_of, same_key
 
 TRUE, FALSE = 1, 2  # the numbers of the boolean schemas
 
@@ -95,10 +103,16 @@ class Side:
     def __init__(
         self, universe: Universe, index: int, document: Mapping[str, Any], dialect: str, formats: bool
     ) -> None:
-        self.universe, self.index, self.document, self.dialect, self.formats = universe, index, document, dialect, formats
+        self.universe, self.index, self.document, self.dialect, self.formats = (
+            universe,
+            index,
+            document,
+            dialect,
+            formats,
+        )
         identifier = document.get("$id", document.get("id"))
         self.base = identifier.rstrip("#") if isinstance(identifier, str) and dialect_has_ids(dialect) else None
-        self.simple = not _has_inner_ids(document) and "$dynamicRef" not in document
+        self.simple = not _has_inner_ids(document, dialect) and "$dynamicRef" not in document
         self._nodes: dict[int, Node] = {}
         self._kept: list[Any] = []  # numbers of objects are theirs only while they live
         self._keys: dict[int, tuple[int, frozenset[str]]] = {}
@@ -129,6 +143,10 @@ class Side:
                 node = self._targets[reference] = self.node(rewritten(found, self.dialect), pointer)
                 self._named.add(id(node))
         return self._targets[reference]
+
+    def references(self) -> list[str]:
+        """Every reference of the form `#/...` that was followed."""
+        return [one for one, node in self._targets.items() if node is not None and one.startswith("#/")]
 
     def pointer(self, reference: str) -> str | None:
         """The JSON pointer a reference stands for, None for other documents and for names (`$anchor`)."""
@@ -428,16 +446,18 @@ def dialect_has_ids(dialect: str) -> bool:
     return not dialect.startswith("openapi")
 
 
-def _has_inner_ids(document: Mapping[str, Any]) -> bool:
+def _has_inner_ids(document: Mapping[str, Any], dialect: str) -> bool:
     """Whether a part of the document may be one of its own, in which references mean something else."""
+    if dialect == OPENAPI_3_0:
+        return False
+    keyword = "id" if dialect == DRAFT_4 else "$id"
     waiting: list[Any] = list(document.values())
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            if isinstance(one.get("$id"), str) or (isinstance(one.get("id"), str) and ("$schema" in one or "type" in one)):
-                if "$id" in one or "#" in one["id"] or "/" in one["id"]:
-                    return True
-            waiting.extend(one.values())
+            if isinstance(one.get(keyword), str):
+                return True
+            waiting.extend(value for key, value in one.items() if key not in ("example", "examples", "enum", "const"))
         elif isinstance(one, list):
             waiting.extend(one)
     return False
@@ -475,4 +495,3 @@ def _is_asserted(name: str, dialect: str) -> bool:
         validator = validator_class(dialect)({"format": name}, validate_formats=True)
         known = _ASSERTED[name, dialect] = not all(validator.is_valid(one) for one in _JUNK)
     return known
-

@@ -13,17 +13,30 @@ from typing import Any
 
 import msgspec
 
-from crossfade.engine.schema_forms import Atom, Branch, Form, Literal, atom, branches, minus, plus, question
+from crossfade.engine.schema_forms import (
+    Atom,
+    Branch,
+    Form,
+    Literal,
+    atom,
+    branches,
+    declared,
+    is_monotone,
+    minus,
+    plus,
+    question,
+)
 from crossfade.engine.schema_instances import Maker
-from crossfade.engine.schema_nodes import Node, Universe
+from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Universe
 from crossfade.engine.schema_proof import Prover, alternatives, finite
-from crossfade.engine.schema_values import same_key, size_of
+from crossfade.engine.schema_values import size_of
 
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
 CARRIED = 4  # witnesses of an inner pair that are tried in the outer one
 FORMS, PLACES = 4, 8  # alternatives of A and parts of it that are walked one by one
-DEEPEST = 40  # steps into a value within one pair
-MOST_COMPARED = 3_000
+TRIALS = 2  # unions inside unions that are looked into
+DEEPEST = 24  # steps into a value within one pair
+MOST_COMPARED = 2_000
 MOST_SPOTS = 400  # of one pair
 
 PairKey = tuple[int, str, int, str]
@@ -52,7 +65,6 @@ class Edge(msgspec.Struct, eq=False):
     inner: PairKey
     steps: tuple[Step, ...]
     pointers: tuple[str, str]
-    live: bool = False
 
     @property
     def path(self) -> str:
@@ -64,7 +76,9 @@ class Pair(msgspec.Struct, eq=False):
     b: Node
     spots: list[Spot] = []
     edges: list[Edge] = []
-    witnesses: tuple[Any, ...] = ()  # also those carried from inner pairs
+    spotted: tuple[Pair, ...] = ()  # pairs with spots it reaches, itself among them
+    settled: bool = False
+    ways: tuple[Edge, ...] = ()  # one edge to each inner pair that leads to a spot
     partial: bool = False  # not everything was walked: no spot does not mean no break
 
 
@@ -75,7 +89,9 @@ Showing = Callable[[Pair, Any], bool]
 class Pairs:
     """All pairs met so far, in one direction."""
 
-    def __init__(self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]) -> None:
+    def __init__(
+        self, universe: Universe, prover: Prover, maker: Maker, shows: Showing, proves: Callable[..., bool]
+    ) -> None:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
@@ -102,7 +118,7 @@ class Pairs:
         """Compares them, and all pairs they reach."""
         key = self.key(a, b)
         waiting = [(key, a, b)]
-        fresh: list[Pair] = []
+        fresh: list[PairKey] = []
         while waiting:
             one, left, right = waiting.pop()
             if one in self._not_followed:
@@ -112,24 +128,19 @@ class Pairs:
             if one in self.known:
                 continue
             pair = self.known[one] = Pair(left, right)
-            fresh.append(pair)
+            fresh.append(one)
             walk = _Walk(self, pair)
-            walk.compare([plus(left)], right, left, ())
+            if left.key[0] == right.key[0] and is_monotone(left.schema):
+                walk.follow(left, right, ())
+            else:
+                walk.compare([plus(left)], right, left, ())
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
-        if fresh:
-            self._carry(fresh)
+        self._settle(fresh)
         return key
 
-    def reached(self, key: PairKey) -> list[Pair]:
-        """The pair and those its breaks come from, outer ones first."""
-        found: dict[PairKey, Pair] = {}
-        waiting = [key]
-        while waiting:
-            one = waiting.pop(0)
-            if one not in found:
-                found[one] = self.known[one]
-                waiting.extend(edge.inner for edge in self.known[one].edges if edge.live)
-        return list(found.values())
+    def reached(self, key: PairKey) -> tuple[Pair, ...]:
+        """The pairs with spots that it reaches, itself among them."""
+        return self.known[key].spotted
 
     def shown(self, pair: Pair, values: Iterable[Any]) -> tuple[Any, ...]:
         return tuple(sorted((one for one in values if self._shows(pair, one)), key=size_of))
@@ -139,38 +150,55 @@ class Pairs:
 
     # -- carrying witnesses out
 
-    def _carry(self, fresh: list[Pair]) -> None:
-        for pair in fresh:
-            pair.witnesses = _smallest(value for spot in pair.spots for value in spot.witnesses[:1])
-        users: dict[PairKey, list[tuple[Pair, Edge]]] = {}
-        for pair in fresh:
-            for edge in pair.edges:
-                users.setdefault(edge.inner, []).append((pair, edge))
-        waiting = [key for key in users if self.known[key].witnesses]
-        while waiting:
-            key = waiting.pop(0)
-            for pair, edge in users.get(key, ()):
-                if edge.live:
+    def _settle(self, fresh: list[PairKey]) -> None:
+        """Gives every new pair the pairs with spots it reaches: strongly connected ones (Tarjan) have them in common."""
+        place: dict[PairKey, int] = {}
+        low: dict[PairKey, int] = {}
+        path: list[PairKey] = []
+        for root in fresh:
+            if root in place:
+                continue
+            work = [(root, iter(self._inner(root)))]
+            place[root] = low[root] = len(place)
+            path.append(root)
+            while work:
+                key, rest = work[-1]
+                inner = next(rest, None)
+                if inner is not None:
+                    if self.known[inner].settled:
+                        continue
+                    if inner not in place:
+                        place[inner] = low[inner] = len(place)
+                        path.append(inner)
+                        work.append((inner, iter(self._inner(inner))))
+                    else:
+                        low[key] = min(low[key], place[inner])
                     continue
-                carried = self.lift(pair, edge, self.known[key].witnesses)
-                if not carried:
-                    continue
-                edge.live = True
-                if not pair.witnesses:
-                    waiting.append(self.key(pair.a, pair.b))
-                pair.witnesses = _smallest((*pair.witnesses, *carried))
-        self._undecided(fresh)
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[key])
+                if low[key] == place[key]:
+                    start = path.index(key)
+                    self._share(path[start:])
+                    del path[start:]
 
-    def _undecided(self, fresh: list[Pair]) -> None:
-        for pair in fresh:
+    def _share(self, keys: list[PairKey]) -> None:
+        mine = [self.known[key] for key in keys]
+        spotted: dict[int, Pair] = {id(pair): pair for pair in mine if pair.spots}
+        for pair in mine:
+            for inner in self._inner(self.key(pair.a, pair.b)):
+                spotted.update((id(one), one) for one in self.known[inner].spotted)
+        together = tuple(spotted.values())
+        for pair in mine:
+            pair.spotted, pair.settled = together, True
+        for pair in mine:
+            first: dict[PairKey, Edge] = {}
             for edge in pair.edges:
-                inner = self.known[edge.inner]
-                if edge.live:
-                    continue
-                edge.live = bool(inner.spots or any(one.live for one in inner.edges)) and not inner.witnesses
-                if inner.witnesses:
-                    reason = f"no value was found that carries the break of `{inner.b.pointer or 'the schema inside'}` here"
-                    pair.spots.append(Spot("$ref", edge.path, edge.pointers, reason))
+                first.setdefault(edge.inner, edge)
+            pair.ways = tuple(edge for edge in first.values() if self.known[edge.inner].spotted)
+
+    def _inner(self, key: PairKey) -> list[PairKey]:
+        return list(dict.fromkeys(edge.inner for edge in self.known[key].edges))
 
     def lift(self, pair: Pair, edge: Edge, values: Sequence[Any]) -> tuple[Any, ...]:
         found = []
@@ -192,11 +220,6 @@ class Pairs:
         return values
 
 
-def _smallest(values: Iterable[Any]) -> tuple[Any, ...]:
-    distinct = {same_key(value): value for value in values}
-    return tuple(sorted(distinct.values(), key=size_of)[:CARRIED])
-
-
 def joined(steps: Iterable[str]) -> str:
     """
     >>> joined([".items", "[]", ".price"])
@@ -208,11 +231,13 @@ def joined(steps: Iterable[str]) -> str:
 class _Walk:
     """The walk through one pair."""
 
-    def __init__(self, pairs: Pairs, pair: Pair) -> None:
+    def __init__(self, pairs: Pairs, pair: Pair, outer: _Walk | None = None) -> None:
         self.pairs, self.pair = pairs, pair
+        self.trials: int = 0 if outer is None else outer.trials + 1  # alternatives inside alternatives
+        self._compared: list[None] = [] if outer is None else outer._compared  # counted for the pair as a whole
         self.prover, self.maker, self.universe = pairs.prover, pairs.maker, pairs.universe
         self.inner: dict[PairKey, tuple[Node, Node]] = {}
-        self._seen: set[tuple[frozenset[int], int]] = set()
+        self._seen: set[tuple[frozenset[int], int]] = set() if outer is None else set(outer._seen)
 
     def compare(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> None:
         """`a` is the schema to name on A's side; `literals` all that is asked there."""
@@ -227,7 +252,8 @@ class _Walk:
         if key in self._seen or len(self.pair.spots) >= MOST_SPOTS:
             self.pair.partial = True  # told already, at another place of this pair
             return
-        if len(steps) > DEEPEST or len(self._seen) > MOST_COMPARED:
+        self._compared.append(None)
+        if len(steps) > DEEPEST or len(self._compared) > MOST_COMPARED:
             path, pointers = joined(step.path for step in steps), (a.pointer, b.pointer)
             self.pair.spots.append(Spot("", path, pointers, "the schemas are nested too deeply to be walked"))
             return
@@ -239,19 +265,62 @@ class _Walk:
                     keyword = next((one for one in ("anyOf", "oneOf") if one in item.words), None)
                     if keyword is not None:
                         rest = [(one, other) for one, other in asked.items() if one != number]
-                        for way, child in zip(alternatives(item, keyword), item.many(keyword), strict=True):
-                            self.compare(_kept([*rest, *way]), b, child, steps)
+                        for literals_of, child in zip(alternatives(item, keyword), item.many(keyword), strict=True):
+                            self.compare(_kept([*rest, *literals_of]), b, child, steps)
                         return
+        same = self.prover.same_properties(asked)
         for way in branches(b):
-            if not self.prover.is_empty([*literals, *way.literals]):
+            one = way.literals[0][1] if len(way.literals) == 1 else None
+            if isinstance(one, Atom) and one.tag == "property" and one.child is not None:
+                if (one.value, one.child.uid) not in same:
+                    self._property(literals, b, a, steps, way)
+            elif not self.prover.is_empty([*literals, *way.literals]):
                 self._branch(literals, b, a, steps, way)
+
+    def _property(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
+        """The value is compared first, and only where it breaks it is asked whether the property can be there."""
+        spots, edges = len(self.pair.spots), len(self.pair.edges)
+        self._branch(literals, b, a, steps, way)
+        found = len(self.pair.spots) > spots or len(self.pair.edges) > edges
+        if found and self.prover.is_empty([*literals, *way.literals]):
+            del self.pair.spots[spots:], self.pair.edges[edges:]
+
+    def follow(self, a: Node, b: Node, steps: tuple[Step, ...]) -> None:
+        """Where both say the same, only their references can differ: straight to the pairs these name."""
+        if a.uid == b.uid:
+            return
+        if "$ref" in a.words:
+            self.pair.partial = not self._crosses([plus(a)], b, a, steps) or self.pair.partial
+            return
+        for left, right in zip(a.many("anyOf"), b.many("anyOf"), strict=True):
+            self.follow(left, right, steps)
+        inside = [
+            (f".{name}", atom(self.universe, "property", name), one, b.named("properties")[name])
+            for name, one in a.named("properties").items()
+        ]
+        inside += [
+            ("[]", atom(self.universe, "some-items", (0, 1)), a.one(key), b.one(key))
+            for key in ("items",)
+            if key in a.words
+        ]
+        inside += [
+            (".*", atom(self.universe, "some-property", (*declared(a), None)), a.one(key), b.one(key))
+            for key in ("additionalProperties",)
+            if key in a.words
+        ]
+        for path, (_, one), left, right in inside:
+            if isinstance(one, Atom) and left.uid != right.uid:
+                step = Step((plus(a),), _wrap(self.universe, one), path)
+                self.follow(left, right, (*steps, step))
 
     def _crosses(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...]) -> bool:
         """Hands over to another pair where both sides name a component."""
         left, right = _named(literals), _followed(b)
         if left is None or right is None or (not steps and left is self.pair.a and right is self.pair.b):
             return False
-        if not (_is_component(left) and _is_component(right)) or (left is self.pair.a and right is self.pair.b and not steps):
+        if not (_is_component(left) and _is_component(right)) or (
+            left is self.pair.a and right is self.pair.b and not steps
+        ):
             return False
         key = self.pairs.key(left, right)
         self.inner[key] = (left, right)
@@ -279,16 +348,22 @@ class _Walk:
     def _union(self, literals: list[Literal], b: Node, a: Node, steps: tuple[Step, ...], way: Branch) -> None:
         """Tells by the alternative that is meant: the only one that has values of A, or the closest one."""
         meant = [child for child in b.many(way.keyword) if not self.prover.is_empty([*literals, plus(child)])]
-        named = [child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer]
+        named = [
+            child for child in meant if (one := _followed(child)) is not None and one.pointer == _target(a).pointer
+        ]
         if named:
             meant = named[:1]
         best: _Walk | None = None
-        for child in meant[:TRIED]:
-            trial = _Walk(self.pairs, Pair(self.pair.a, self.pair.b))
+        for child in meant[:TRIED] if self.trials < TRIALS else ():
+            trial = _Walk(self.pairs, Pair(self.pair.a, self.pair.b), self)
             trial.compare(literals, child, a, steps)
             if best is None or trial.weight() < best.weight():
                 best = trial
-        if best is not None and len(meant) <= TRIED and (best.pair.edges or any(one.witnesses for one in best.pair.spots)):
+        if (
+            best is not None
+            and len(meant) <= TRIED
+            and (best.pair.edges or any(one.witnesses for one in best.pair.spots))
+        ):
             certain = [one for one in best.pair.spots if one.witnesses]
             self.pair.spots.extend(certain or best.pair.spots)
             self.pair.partial = True
@@ -320,7 +395,8 @@ class _Walk:
                 step = Step(tuple(literals), _wrap(self.universe, one), path)
                 self.compare(_kept(inner), child, name, (*steps, step))
         if len(self.pair.spots) + len(self.pair.edges) == before:
-            self._leaf(literals, b, a, steps, way)
+            if not self.prover.is_empty([*literals, *way.literals]):
+                self._leaf(literals, b, a, steps, way)
         else:
             self.pair.partial = self.pair.partial or partial
 
@@ -390,7 +466,7 @@ _BESIDE = {
 
 
 def _kept(literals: Sequence[Literal]) -> list[Literal]:
-    return list(dict(literals).items())
+    return [(number, item) for number, item in dict(literals).items() if number not in (TRUE, -FALSE)]
 
 
 def _wrap(universe: Universe, one: Atom) -> Callable[[Literal], Literal]:

@@ -28,6 +28,7 @@ from crossfade.engine.schema_forms import (
     Where,
     atom,
     branches,
+    is_monotone,
     minus,
     plus,
     question,
@@ -69,20 +70,58 @@ class Prover:
         self._low: list[_Leaning] = []  # what the open questions lean on so far
         self._bases: dict[frozenset[int], Form] = {}
         self._level = 0
+        self._assumed: dict[frozenset[int], bool] = {}  # component questions of this call
+        self._met: dict[frozenset[int], Question] = {}
         self._format_pairs: dict[tuple[str, str], bool] = {}
 
     def is_empty(self, literals: Iterable[Literal]) -> bool:
-        """Whether no value fulfils all of them. False says nothing."""
-        self.left = self.most
+        """Whether no value fulfils all of them. False says nothing.
+
+        Questions about two components are settled one by one: each is searched with the others, met inside, assumed to
+        have no value; where one turns out not to be proved, those that leaned on it are searched again.
+        """
+        asked = question(literals)
+        if asked is None:
+            return True
+        root = frozenset(asked)
+        if root in self._settled:
+            return self._settled[root]
+        asked_of: dict[frozenset[int], Question] = {root: asked}
+        users: dict[frozenset[int], list[frozenset[int]]] = {}
+        self._assumed = {root: True}
+        waiting = [root]
+        while waiting:
+            key = waiting.pop()
+            if not self._assumed[key]:
+                continue
+            self._met = {}
+            if not self._search(asked_of[key]):
+                self._assumed[key] = False
+                waiting.extend(users.get(key, ()))
+                continue
+            for one, other in self._met.items():
+                users.setdefault(one, []).append(key)
+                if one not in self._assumed:
+                    self._assumed[one] = True
+                    asked_of[one] = other
+                    waiting.append(one)
+        self._settled.update(self._assumed)
+        answer = self._assumed[root]
+        self._assumed = {}
+        return answer
+
+    def _search(self, asked: Question) -> bool:
+        self.left, self._level = self.most, 0
         try:
-            return self.empty(literals)
+            return self._empty(asked)
         except (Exhausted, RecursionError):
+            return False
+        finally:
             self._stack.clear()
             self._leaning.clear()
             self._order.clear()
             self._low.clear()
             self._level = 0
-            return False
 
     def empty(self, literals: Iterable[Literal]) -> bool:
         asked = question(literals)
@@ -101,13 +140,20 @@ class Prover:
     def _empty(self, asked: Question) -> bool:
         if not asked:
             return False
-        asked = self._relevant(asked)
-        if asked is None:
+        relevant = self._relevant(asked)
+        if relevant is None:
             return True
+        asked = relevant
         key = frozenset(asked)
         known = self._settled.get(key)
         if known is not None:
             return known
+        if self._level > 0 and len(asked) == 2 and self._assumed and _about_components(asked):
+            if self._assumed.get(key) is False:
+                return False
+            self._met[key] = asked
+            self._lean(-1, 0)
+            return True
         opened = self._stack.get(key)
         if opened is not None:
             if self._level <= opened.level:
@@ -171,6 +217,9 @@ class Prover:
         }
 
     def _prove(self, asked: Question) -> bool:
+        likes = self._likes(asked)
+        if likes is not None:
+            return all(self.inside((plus(one), minus(two))) for one, two in likes)
         values = finite(asked)
         if values is not None:
             return all(fulfils(asked, value) is False for value in values)
@@ -193,12 +242,30 @@ class Prover:
         if refused:
             item, ways = min(refused, key=lambda one: len(one[1]))
             rest = {number: one for number, one in asked.items() if number != -item.uid}
-            same = self._same_properties(asked)
+            same = self.same_properties(asked)
             return all(self._branch_empty(rest, way, same) for way in ways)
         form = self._form(asked)
         return form is None or not self.feasible(form)
 
-    def _same_properties(self, asked: Question) -> frozenset[tuple[str, int]]:
+    def _likes(self, asked: Question) -> list[tuple[Node, Node]] | None:
+        """Of a component and its like in the other document: the components they refer to. Proved when these are."""
+        if len(asked) != 2 or not self._assumed or not _about_components(asked):
+            return None
+        accepted, refused = (one for _, one in sorted(asked.items(), reverse=True))
+        if not isinstance(accepted, Node) or not isinstance(refused, Node):
+            return None
+        if accepted.key[0] != refused.key[0] or not is_monotone(accepted.schema):
+            return None
+        found = []
+        for reference in sorted(accepted.key[1]):
+            one, two = accepted.side.target(reference), refused.side.target(reference)
+            if one is None or two is None:
+                return None
+            if one.uid != two.uid:
+                found.append((one, two))
+        return found
+
+    def same_properties(self, asked: Question) -> frozenset[tuple[str, int]]:
         return frozenset(
             (name, child.uid)
             for number, item in asked.items()
@@ -209,9 +276,9 @@ class Prover:
     def _branch_empty(self, rest: Question, way: Branch, same: frozenset[tuple[str, int]]) -> bool:
         if len(way.literals) == 1:
             item = way.literals[0][1]
-            if isinstance(item, Atom) and item.tag == "property" and item.child is not None:
-                if (item.value, item.child.uid) in same:
-                    return True
+            child = item.child if isinstance(item, Atom) and item.tag == "property" else None
+            if child is not None and isinstance(item, Atom) and (item.value, child.uid) in same:
+                return True
         return self.empty([*rest.items(), *way.literals])
 
     def _each_alternative(self, asked: Question, number: int, item: Node, keyword: str) -> bool:
@@ -305,9 +372,7 @@ class Prover:
 
     def _some_literal(self, form: Form) -> bool:
         gone = {same_key(one) for one in form.excluded}
-        return any(
-            kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False)
-        )
+        return any(kind_of(one) in form.kinds and same_key(one) not in gone for one in (None, True, False))
 
     def strings_feasible(self, form: Form) -> bool:
         if form.max_length is not None and (form.max_length < form.min_length or form.max_length < 0):
@@ -488,6 +553,11 @@ class Prover:
         return len(possible) >= low
 
 
+def _about_components(asked: Question) -> bool:
+    signs = [number > 0 for number, item in asked.items() if isinstance(item, Node) and item.side.is_target(item)]
+    return len(signs) == 2 and signs[0] != signs[1]
+
+
 def _patterns(node: Node) -> Iterator[str]:
     if "pattern" in node.words:
         yield node.words["pattern"]
@@ -568,10 +638,15 @@ def capacity(literals: list[Literal]) -> int | None:
             count = None if values is None else len({same_key(one) for one in values})
             if count is None and item.possible() <= {"null", "boolean"}:
                 count = sum({"null": 1, "boolean": 2}[kind] for kind in item.possible())
-            if count is None and item.words.keys() >= {"minimum", "maximum", "type"} and not item.possible() - {
-                INTEGER,
-                WHOLE,
-            }:
+            if (
+                count is None
+                and item.words.keys() >= {"minimum", "maximum", "type"}
+                and not item.possible()
+                - {
+                    INTEGER,
+                    WHOLE,
+                }
+            ):
                 count = max(0, floor(item.bound("maximum")) - ceil(item.bound("minimum")) + 1)
             if count is not None and (best is None or count < best):
                 best = count
@@ -587,9 +662,9 @@ def capacity(literals: list[Literal]) -> int | None:
 
 def numbers_feasible(form: Form) -> bool:
     whole = form.kinds & {INTEGER, WHOLE}
-    if form.low is not None and form.high is not None:
-        if form.low[0] > form.high[0] or (form.low[0] == form.high[0] and (form.low[1] or form.high[1])):
-            return False
+    low, high = form.low, form.high
+    if low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False):
+        return False
     return (bool(whole) and _some(form, True)) or (FRACTION in form.kinds and _some(form, False))
 
 

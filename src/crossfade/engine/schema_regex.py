@@ -235,7 +235,9 @@ def _machine(pattern: str, strict: bool) -> _Machine | None:
         return None
 
 
-def _read(matched: tuple[str, ...], refused: tuple[str, ...], strict: bool) -> tuple[list[_Machine], list[_Machine], bool]:
+def _read(
+    matched: tuple[str, ...], refused: tuple[str, ...], strict: bool
+) -> tuple[list[_Machine], list[_Machine], bool]:
     positive = [_machine(pattern, strict) for pattern in matched]
     negative = [_machine(pattern, strict) for pattern in refused]
     return (
@@ -262,8 +264,12 @@ def _walk(
         if any(state == _DONE for state in states[len(positive) :]):
             continue
         wanted = all(machine.accepts(state) for machine, state in zip(positive, states, strict=False))
-        if wanted and length >= shortest and not any(
-            machine.accepts(state) for machine, state in zip(negative, states[len(positive) :], strict=True)
+        if (
+            wanted
+            and length >= shortest
+            and not any(
+                machine.accepts(state) for machine, state in zip(negative, states[len(positive) :], strict=True)
+            )
         ):
             yield text
         if longest is not None and length >= longest:

@@ -150,7 +150,10 @@ class _Reader:
         points: list[tuple[int, int]] = []
         while not self.took("]"):
             low = self.class_atom()
-            if self.pattern[self.place : self.place + 1] == "-" and self.pattern[self.place + 1 : self.place + 2] != "]":
+            if (
+                self.pattern[self.place : self.place + 1] == "-"
+                and self.pattern[self.place + 1 : self.place + 2] != "]"
+            ):
                 self.place += 1
                 high = self.class_atom()
                 if not (_single(low) and _single(high)) or low[0][0] > high[0][0]:

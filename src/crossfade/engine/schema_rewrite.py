@@ -20,7 +20,7 @@ DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019_09, DRAFT_2020_12, OPENAPI_3_0
 
 _REF_ALONE = frozenset({DRAFT_4, DRAFT_6, DRAFT_7, OPENAPI_3_0})  # keywords beside `$ref` say nothing there
 _MODERN = frozenset({DRAFT_2020_12, OPENAPI_3_1})
-_NEW_2019 = ("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties")
+_NEW_2019: tuple[str, ...] = ("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties")
 _NEW_2019 += ("minContains", "maxContains", "$recursiveRef", "$dynamicRef", "prefixItems", "$anchor", "$dynamicAnchor")
 _NEW_6 = ("const", "contains", "propertyNames", "examples")
 _NEW_7 = ("if", "then", "else")
@@ -31,8 +31,8 @@ _UNKNOWN: dict[str, frozenset[str]] = {  # keywords of later dialects: nobody as
     DRAFT_7: frozenset(_NEW_2019),
     DRAFT_2019_09: frozenset(("prefixItems", "$dynamicRef", "$dynamicAnchor")),
 }
-_ONE = ("not", "if", "then", "else", "contains", "propertyNames", "additionalProperties", "additionalItems", "items")
-_ONE += ("unevaluatedItems", "unevaluatedProperties", "contentSchema")
+_ONE: tuple[str, ...] = ("not", "if", "then", "else", "contains", "propertyNames", "additionalProperties", "items")
+_ONE += ("additionalItems", "unevaluatedItems", "unevaluatedProperties", "contentSchema")
 _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 
@@ -72,7 +72,8 @@ def _rewritten(schema: Any, dialect: str) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema and dialect in _REF_ALONE:
-        return {"$ref": schema["$ref"]} if isinstance(schema["$ref"], str) else {}
+        kept = {key: _value(key, schema[key], dialect) for key in ("definitions", "$defs") if key in schema}
+        return {"$ref": schema["$ref"], **kept} if isinstance(schema["$ref"], str) else kept
     unknown = _UNKNOWN[dialect]
     result = {key: _value(key, value, dialect) for key, value in schema.items() if key not in unknown}
     for change in _CHANGES[dialect]:

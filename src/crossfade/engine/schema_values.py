@@ -79,7 +79,11 @@ def _measured(text: str) -> str:
 def json_text(value: Any) -> str:
     """The JSON text, in one line and in the order of the value; numbers with all their digits."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(one)}" for key, one in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(one)}" for key, one in value.items())
+            + "}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(json_text(one) for one in value) + "]"
     if isinstance(value, Decimal):
