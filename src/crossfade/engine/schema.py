@@ -147,24 +147,6 @@ class Comparer:
             return ()
         return (whole,) if whole.answer is Contained.NO or not found else tuple(found.values())
 
-    # -- one pair, for whoever asks about many schemas of one document
-
-    def local(
-        self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool = False
-    ) -> tuple[tuple[Containment, ...], tuple[tuple[str, str], ...], bool]:
-        """The breaks of one pair of schemas, told as `breaks` tells them, without those of the components it refers to;
-        the pointers of those, A's first; and whether the pair was looked at in part only. No break in a pair and in all
-        it reaches, none of them in part: it is contained."""
-        if not is_schema(a) or not is_schema(b):
-            return (self.contained(a, b, pointer_a, pointer_b, reverse),), (), False
-        left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
-        if reverse:
-            left, right = right, left
-        pair, inner = self._pairs[reverse].single(left, right)
-        own = tuple(_turned(_told(spot), reverse) for spot in pair.spots)
-        places = tuple((two.pointer, one.pointer) if reverse else (one.pointer, two.pointer) for one, two in inner)
-        return own, places, pair.partial
-
     # -- one question
 
     def _answer(self, left: Node, right: Node, reverse: bool) -> Containment:

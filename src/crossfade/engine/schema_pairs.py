@@ -95,24 +95,9 @@ class Pairs:
         self.universe, self.prover, self.maker = universe, prover, maker
         self._shows, self._proves = shows, proves
         self.known: dict[PairKey, Pair] = {}
-        self._not_followed: dict[PairKey, dict[PairKey, tuple[Node, Node]]] = {}
 
     def key(self, a: Node, b: Node) -> PairKey:
         return a.uid, a.pointer, b.uid, b.pointer
-
-    def single(self, a: Node, b: Node) -> tuple[Pair, tuple[tuple[Node, Node], ...]]:
-        """Compares them alone: witnesses stay where they were found, no edge is live yet, and the pairs they reach are
-        given back, not looked at."""
-        key = self.key(a, b)
-        if key not in self.known:
-            pair = self.known[key] = Pair(a, b)
-            walk = _Walk(self, pair)
-            walk.compare([plus(a)], b, a, ())
-            self._not_followed[key] = walk.inner
-            return pair, tuple(walk.inner.values())
-        pair = self.known[key]
-        inner = (self.known[edge.inner] for edge in pair.edges if edge.inner in self.known)
-        return pair, tuple(self._not_followed.get(key, {}).values()) or tuple((one.a, one.b) for one in inner)
 
     def pair(self, a: Node, b: Node) -> PairKey:
         """Compares them, and all pairs they reach."""
@@ -121,10 +106,6 @@ class Pairs:
         fresh: list[PairKey] = []
         while waiting:
             one, left, right = waiting.pop()
-            if one in self._not_followed:
-                inside = self._not_followed.pop(one)
-                fresh.append(self.known[one])
-                waiting.extend((inner, *inside[inner]) for inner in reversed(list(inside)))
             if one in self.known:
                 continue
             pair = self.known[one] = Pair(left, right)
