@@ -17,7 +17,7 @@ from crossfade.engine.compat_facts import Content, at
 from crossfade.engine.compat_graph import Graph
 from crossfade.engine.compat_paths import ValuePaths, full_path
 from crossfade.engine.compat_rules import schema_rule
-from crossfade.engine.compat_views import Unchanged, Views
+from crossfade.engine.compat_views import Unchanged, Views, written
 from crossfade.engine.schema import Comparer
 from crossfade.model.compat import Contained, Containment, Crossing, Severity
 from crossfade.model.openapi import OpenApiDocument, join
@@ -126,7 +126,12 @@ class Schemas:
             stable, canary = (at(root, pointer) for root, pointer in zip(roots, one.pointers, strict=True))
             for told in comparer.breaks(stable, canary, *one.pointers, reverse=writer is Side.CANARY):
                 found.setdefault(id(told), (told, []))[1].append(index)
-        yield from found.values()
+        for told, reaching in found.values():
+            pointers = [
+                written(document.root, pointer)
+                for document, pointer in zip(self._documents, told.pointers, strict=True)
+            ]
+            yield msgspec.structs.replace(told, pointers=(pointers[0], pointers[1])), reaching
 
     def _met(
         self, asked: Sequence[_Asked], reaching: Sequence[int], path: Callable[[_Asked], str]
