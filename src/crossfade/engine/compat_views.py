@@ -38,7 +38,8 @@ class Views:
         opened = tolerant and not writer and self._closed
         if not self._flags[flag] and not opened and not self._renames:
             return self._root
-        key = (flag if self._flags[flag] else "", writer, opened)
+        counts = self._flags[flag]
+        key = (flag if counts else "", writer and counts, opened)  # requests and answers share what does not differ
         if key not in self._made:
             self._made[key] = _View(self._root, key[0], writer, opened, self._renames).made()
         return self._made[key]
