@@ -166,7 +166,7 @@ class Calls:
         good = [one for one in unknown if _success(one.status)]
         codes = ", ".join(one.status for one in consumer.responses)
         if good and not known:
-            at = _ordered(side, good[0].pointer, join(consumer.pointer, "responses"))
+            at = _ordered(side, join(provider.pointer, "responses"), join(consumer.pointer, "responses"))
             what = " or ".join(one.status for one in good)
             self._add("response-success-gone", side, name, "status", at, what=what, detail=codes)
             unknown = [one for one in unknown if one not in good]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,9 @@ from crossfade.engine.compat_breaks import MISSING, Fault, Gathered, shown, valu
 from crossfade.engine.compat_defaults import Defaults
 from crossfade.engine.compat_facts import Content, at
 from crossfade.engine.compat_graph import Graph
-from crossfade.engine.compat_pairs import PairsOf
 from crossfade.engine.compat_paths import ValuePaths, full_path
 from crossfade.engine.compat_rules import schema_rule
-from crossfade.engine.compat_views import Unchanged, Views
+from crossfade.engine.compat_views import Unchanged, Views, written
 from crossfade.engine.schema import Comparer
 from crossfade.model.compat import Contained, Containment, Crossing, Severity
 from crossfade.model.openapi import OpenApiDocument, join
@@ -106,11 +105,7 @@ class Schemas:
         """Adds what the comparisons have found. A break in a component is told once, with every operation that reaches it
         and its place in the first; its place in each (`Options.places`) has to be looked for operation by operation."""
         for (key, crossing, _, writer), asked in self._asked.items():
-            alike = self._documents[0].old is self._documents[1].old
-            pairs = PairsOf(self._comparers[key], self._roots[key], writer is Side.CANARY, alike)
-            starts = [one.pointers for one in asked]
-            graph = Graph(pairs.local)
-            for found, reaching in graph.breaks(starts, pairs.whole):
+            for found, reaching in self._broken(key, writer, asked):
                 first, also = self._met(asked, reaching, partial(self._path, found, writer))
                 path = self._path(found, writer, first)
                 if path.endswith("*"):
@@ -119,6 +114,24 @@ class Schemas:
             if crossing is Crossing.REQUEST and self._defaults.any:
                 self._add_defaults(writer, asked)
         self._asked.clear()
+
+    def _broken(
+        self, key: tuple[int, int], writer: Side, asked: Sequence[_Asked]
+    ) -> Iterator[tuple[Containment, list[int]]]:
+        """Every break with the indices of the questions that reach it. The comparer tells a place of a component by the
+        same value, whoever asks."""
+        comparer, roots = self._comparers[key], self._roots[key]
+        found: dict[int, tuple[Containment, list[int]]] = {}
+        for index, one in enumerate(asked):
+            stable, canary = (at(root, pointer) for root, pointer in zip(roots, one.pointers, strict=True))
+            for told in comparer.breaks(stable, canary, *one.pointers, reverse=writer is Side.CANARY):
+                found.setdefault(id(told), (told, []))[1].append(index)
+        for told, reaching in found.values():
+            pointers = [
+                written(document.root, pointer)
+                for document, pointer in zip(self._documents, told.pointers, strict=True)
+            ]
+            yield msgspec.structs.replace(told, pointers=(pointers[0], pointers[1])), reaching
 
     def _met(
         self, asked: Sequence[_Asked], reaching: Sequence[int], path: Callable[[_Asked], str]

@@ -3,7 +3,8 @@
 A `readOnly` property is no part of a request and a `writeOnly` one no part of an answer: nobody demands them there, the
 writer does not send them, and a reader that meets one all the same looks away. A tolerant reader of answers accepts fields
 it does not know, so it has no closed objects, and that two branches of a `oneOf` fit is no trouble for it.
-Pointers stay valid: only values are exchanged.
+A `oneOf` whose branches exclude each other (by type, or by a field that says which one it is) is an `anyOf`, for which
+containment is a matter of its branches. Pointers stay valid but for that word; `written` turns them back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from crossfade.engine.compat_facts import at
 
 _NOTHING: dict[str, Any] = {"not": {}}
 _ANYTHING: dict[str, Any] = {}
+MOST_BRANCHES = 100
 _CLOSED = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -27,15 +29,17 @@ class Views:
         text = json.dumps(root)
         self._flags = {flag: f'"{flag}": true' in text for flag in ("readOnly", "writeOnly")}
         self._closed = any(f'"{keyword}": false' in text for keyword in _CLOSED)
-        self._renames = "/oneOf/" not in text  # nothing points at a branch by its number
+        # nothing points at a branch by its number
+        self._renames = '"oneOf":' in text and "/oneOf/" not in text
         self._made: dict[tuple[str, bool, bool], dict[str, Any]] = {}
 
     def view(self, flag: str, writer: bool, tolerant: bool) -> dict[str, Any]:
         """`flag` is what does not count: "readOnly" in requests, "writeOnly" in answers."""
         opened = tolerant and not writer and self._closed
-        if not self._flags[flag] and not opened:
+        if not self._flags[flag] and not opened and not self._renames:
             return self._root
-        key = (flag if self._flags[flag] else "", writer, opened)
+        counts = self._flags[flag]
+        key = (flag if counts else "", writer and counts, opened)  # requests and answers share what does not differ
         if key not in self._made:
             self._made[key] = _View(self._root, key[0], writer, opened, self._renames).made()
         return self._made[key]
@@ -44,7 +48,7 @@ class Views:
 class _View:
     def __init__(self, root: dict[str, Any], flag: str, writer: bool, opened: bool, renames: bool) -> None:
         self._root = root
-        self._renames = opened and renames
+        self._renames = renames
         self._flag = flag
         self._instead = _NOTHING if writer else _ANYTHING
         self._opened = opened
@@ -69,7 +73,13 @@ class _View:
             new = self._entry(key, item, hidden)
             if new is not item:
                 changed[key] = new
-        if self._renames and isinstance(value.get("oneOf"), list) and "anyOf" not in value:
+        either = value.get("oneOf")
+        if (
+            self._renames
+            and isinstance(either, list)
+            and "anyOf" not in value
+            and (self._opened or self._exclude(either))
+        ):
             whole = {**value, **changed}
             return {"anyOf" if key == "oneOf" else key: item for key, item in whole.items()}
         return {**value, **changed} if changed else value
@@ -87,6 +97,36 @@ class _View:
         if self._opened and key in _CLOSED and item is False:
             return _ANYTHING
         return self._seen(item, frozenset())
+
+    def _exclude(self, branches: list[Any]) -> bool:
+        """Whether no value fits two of the branches."""
+        if len(branches) > MOST_BRANCHES:
+            return False
+        marks = [self._marks(branch) for branch in branches]
+        return all(_apart(one, two) for number, one in enumerate(marks) for two in marks[:number])
+
+    def _marks(self, schema: Any) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+        """What a value that fits has to be: its types (empty: any), and fields an object needs with their few values."""
+        for _ in range(20):
+            reference = schema.get("$ref") if isinstance(schema, dict) else None
+            if not isinstance(reference, str) or not reference.startswith("#/"):
+                break
+            schema = at(self._root, reference[1:])
+        if not isinstance(schema, dict):
+            return frozenset(), {}
+        types = schema.get("type")
+        kinds = frozenset([types] if isinstance(types, str) else types if isinstance(types, list) else ())
+        if kinds and schema.get("nullable") is True:
+            kinds |= {"null"}
+        properties, required = schema.get("properties"), schema.get("required")
+        fields: dict[str, frozenset[str]] = {}
+        for name in required if isinstance(properties, dict) and isinstance(required, list) else ():
+            field = properties.get(name) if isinstance(name, str) and isinstance(properties, dict) else None
+            if isinstance(field, dict) and self._flagged(field) is False and field.get("nullable") is not True:
+                values = [field["const"]] if "const" in field else field.get("enum")
+                if isinstance(values, list):
+                    fields[name] = frozenset(map(_text, values))
+        return kinds, fields if kinds == {"object"} else {}
 
     def _property(self, schema: Any) -> Any:
         if self._flag and self._flagged(schema):
@@ -124,6 +164,26 @@ class _View:
         for part in parts if isinstance(parts, list) else ():
             found |= self._hidden(part, depth + 1)
         return frozenset(found)
+
+
+def _apart(
+    one: tuple[frozenset[str], dict[str, frozenset[str]]], two: tuple[frozenset[str], dict[str, frozenset[str]]]
+) -> bool:
+    kinds = [{"number" if kind == "integer" else kind for kind in each[0]} for each in (one, two)]
+    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
+        return True
+    return any(one[1][name].isdisjoint(two[1][name]) for name in one[1].keys() & two[1].keys())
+
+
+def written(root: Any, pointer: str) -> str:
+    """The pointer into the document of one into a view of it."""
+    tokens = pointer.split("/")
+    value = root
+    for index, token in enumerate(tokens[1:], 1):
+        if token == "anyOf" and isinstance(value, dict) and "anyOf" not in value and "oneOf" in value:
+            tokens[index] = "oneOf"
+        value = at(value, "/" + tokens[index])
+    return "/".join(tokens)
 
 
 class Unchanged:
