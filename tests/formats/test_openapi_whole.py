@@ -181,6 +181,7 @@ def test_merge_keys_have_their_places(tmp_path: Path) -> None:
         ("services: {}\nramp: []\n", "contract"),
         ('{"$schema": "https://json-schema.org/draft/2020-12/schema"}', "json-schema"),
         ("type: object\nproperties: {}\n", "json-schema"),
+        ('{"data": {"__schema": {}}}', "graphql"),
         ("just text", ""),
     ],
 )

@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from crossfade.engine.compat_openapi import Options
 from crossfade.errors import ContractError
 from crossfade.model.compat import Break, Crossing, Severity
-from crossfade.session.messages import MessageOptions, kind_of, message_breaks
+from crossfade.session.compat_kinds import compare_documents
+
+
+def message_breaks(old: str, new: str) -> tuple[tuple[Break, ...], tuple[str, ...], tuple[str, ...]]:
+    found = compare_documents(Path(old), Path(new), Options())
+    return found.breaks, found.compared, found.not_compared
 
 
 def pair(folder: Path, name: str, old: Any, new: Any) -> tuple[str, str]:
@@ -147,18 +153,6 @@ def test_a_broken_graphql_schema_is_refused_with_its_line(tmp_path: Path) -> Non
     assert caught.value.where == f"{new}:2"
 
 
-def test_json_schemas_in_both_directions(tmp_path: Path) -> None:
-    def schema(values: list[str], **more: Any) -> dict[str, Any]:
-        return {"type": "object", "required": ["status"], "properties": {"status": {"enum": values}}, **more}
-
-    old, new = pair(tmp_path, "order.json", schema(["a", "b"]), schema(["a", "b", "c"]))
-    breaks, _, _ = message_breaks(old, new)
-    assert told(breaks) == [("schema-value-refused", "canary", "stable", "status")]
-    assert "c" in (breaks[0].witness or "")
-    assert breaks[0].stable is not None and breaks[0].stable.line > 1
-    assert message_breaks(*pair(tmp_path, "same.json", schema(["a"]), schema(["a"], title="x")))[0] == ()
-
-
 ASYNC_2 = """asyncapi: 2.6.0
 info: {title: t, version: '1'}
 channels:
@@ -221,28 +215,3 @@ def test_what_is_not_compared_is_said(tmp_path: Path) -> None:
     raml = "application/raml+yaml;version=1.0"
     breaks, _, missing = message_breaks(*pair(tmp_path, "a.json", document({}, raml), document({}, raml)))
     assert (breaks, missing) == ((), (f"c m: payloads of {raml} are not compared here",))
-
-
-@pytest.mark.parametrize(
-    "name, text, kind",
-    [
-        ("a.json", '{"type": "record", "name": "R", "fields": []}', "avro"),
-        ("a.json", '{"type": "object"}', "json-schema"),
-        ("a.yaml", "asyncapi: 3.0.0", "asyncapi"),
-        ("a.yaml", "openapi: 3.1.0", None),
-        ("a.json", '{"data": {"__schema": {}}}', "graphql"),
-        ("a.yaml", "a: 1", None),
-        ("a.proto", "", "protobuf"),
-        ("a.txt", "", None),
-    ],
-)
-def test_the_kind_of_a_file(tmp_path: Path, name: str, text: str, kind: str | None) -> None:
-    (tmp_path / name).write_text(text)
-    assert kind_of(str(tmp_path / name)) == kind
-
-
-def test_two_formats_cannot_be_compared(tmp_path: Path) -> None:
-    (tmp_path / "a.proto").write_text("")
-    (tmp_path / "a.json").write_text('{"type": "object"}')
-    with pytest.raises(ContractError, match="cannot be compared"):
-        message_breaks(str(tmp_path / "a.proto"), str(tmp_path / "a.json"), MessageOptions())

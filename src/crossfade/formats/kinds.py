@@ -19,7 +19,8 @@ NAMES = {
 }
 _SUFFIXES = {
     ".proto": "protobuf", ".graphql": "graphql", ".graphqls": "graphql", ".gql": "graphql", ".avsc": "avro",
-    ".avpr": "avro", ".sql": "sql",
+    ".avpr": "avro", ".sql": "sql", ".binpb": "protobuf", ".pb": "protobuf", ".desc": "protobuf", ".protoset": "protobuf",
+    ".fds": "protobuf",
 }  # fmt: skip
 _ROOT_KEY = re.compile(r"""(?m)(?:^|\A\s*\{|[{,]\s*)["']?(openapi|swagger|asyncapi)["']?[ \t]*:[ \t]*["']?[0-9]""")
 
@@ -53,6 +54,8 @@ def kind_of_text(text: str) -> str:
     found = _ROOT_KEY.search(text)
     if found:
         return "asyncapi" if found.group(1) == "asyncapi" else "openapi"
+    if re.search(r'"__schema"\s*:\s*\{', text):
+        return "graphql"
     if re.search(r"(?m)^\s*(syntax\s*=\s*[\"']proto|edition\s*=\s*[\"'])", text):
         return "protobuf"
     if re.search(r"(?m)^\s*(?:extend\s+)?(?:type|interface|enum|input|union|scalar)\s+\w+[^:\n]*[{=@]", text):

@@ -1,4 +1,4 @@
-"""The rule pages of messages and RPCs (Avro, protobuf, GraphQL, AsyncAPI, JSON Schema), in the form of `rulebook.PAGES`."""
+"""The rule pages of messages and RPCs (Avro, protobuf, GraphQL, AsyncAPI), in the form of `rulebook.PAGES`."""
 
 from __future__ import annotations
 
@@ -305,23 +305,5 @@ PAGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "Half of these messages go to a stable, which must do something with them.",
         "orders: OrderCancelled   canary only",
         ("Teach the stable to skip unknown kinds, in a version before this one.",),
-    ),
-    "schema-value-refused": (
-        "The reader's JSON Schema refuses what the writer's allows",
-        "The witness is a value that is right for the one and wrong for the other.",
-        '{"status": "sent"}   stable: not one of new, paid',
-        ("Loosen the reader first, then use the freedom.",),
-    ),
-    "schema-open-object": (
-        "A property is given a type that an open schema of the writer leaves free",
-        "Strictly the writer may send anything under this name; whether it does is for the run to show.",
-        'writer {"type": "object"}   reader {"properties": {"note": {"type": "string"}}}',
-        ("Declare the property on both sides.",),
-    ),
-    "schema-undecided": (
-        "It could not be decided whether one schema holds the other",
-        "Neither a proof nor a counterexample was found.",
-        "patterns with look-ahead, very large alternatives",
-        ("Give recorded values as samples.",),
     ),
 }

@@ -1,11 +1,11 @@
-"""Two descriptions of messages or RPCs compared in both directions: Avro, protobuf, GraphQL, AsyncAPI, plain JSON Schema.
+"""Two descriptions of messages or RPCs compared in both directions: Avro, protobuf, GraphQL, AsyncAPI.
 
 Each function gives the breaks, what was compared, and what was not and why. What is the same in several messages is
 one break with all of them as its operations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from crossfade.engine.graphql_changes import graphql_problems
 from crossfade.engine.migrations import fingerprint
 from crossfade.engine.proto import ProtoProblem, lost_messages, misread, missing_methods
 from crossfade.engine.schema import DRAFT_7, Comparer
-from crossfade.errors import ContractError
 from crossfade.formats.asyncapi import read_asyncapi
 from crossfade.formats.avro import avro_document, read_avro
-from crossfade.formats.documents import parsed_document
 from crossfade.formats.graphql_sdl import read_graphql
 from crossfade.formats.pointer_lines import pointer_lines
 from crossfade.formats.proto import read_proto
@@ -38,69 +36,6 @@ class MessageOptions(msgspec.Struct, frozen=True):
     json: bool = False
     includes: tuple[str, ...] = ()
     samples: tuple[Any, ...] = ()
-
-
-def message_breaks(old_path: str, new_path: str, options: MessageOptions = MessageOptions()) -> Compared:
-    """Compares two documents of the same format. Raises ContractError for a file of no known format, or of two."""
-    kinds = kind_of(old_path), kind_of(new_path)
-    if kinds[0] is None or kinds[1] is None:
-        wrong = old_path if kinds[0] is None else new_path
-        raise ContractError(
-            f"`{wrong}` is of no known format",
-            where=wrong,
-            hint="Avro (.avsc, .avpr), protobuf (.proto, a descriptor set), GraphQL (.graphql), AsyncAPI or JSON Schema",
-        )
-    if kinds[0] != kinds[1]:
-        raise ContractError(
-            f"`{old_path}` is {kinds[0]} and `{new_path}` is {kinds[1]}: they cannot be compared", where=new_path
-        )
-    return _COMPARE[kinds[0]](old_path, new_path, options)
-
-
-def kind_of(path: str) -> str | None:
-    """avro, protobuf, graphql, asyncapi, json-schema; None: none of them (or an OpenAPI document)."""
-    place = Path(path)
-    suffix = place.suffix.lower()
-    if place.is_dir():
-        return next((kind for ending, kind in _FOLDERS if any(place.rglob(ending))), None)
-    by_suffix = {".avsc": "avro", ".avpr": "avro", ".proto": "protobuf", ".binpb": "protobuf", ".pb": "protobuf",
-                 ".desc": "protobuf", ".protoset": "protobuf", ".fds": "protobuf", ".graphql": "graphql",
-                 ".graphqls": "graphql", ".gql": "graphql"}  # fmt: skip
-    if suffix in by_suffix:
-        return by_suffix[suffix]
-    if suffix not in (".json", ".yaml", ".yml"):
-        return None
-    value = parsed_document(place, path)
-    if isinstance(value, bool):
-        return "json-schema"
-    if not isinstance(value, dict):
-        return "avro" if isinstance(value, list) and value else None
-    if "asyncapi" in value:
-        return "asyncapi"
-    if "openapi" in value or "swagger" in value:
-        return None
-    if "__schema" in value or "__schema" in (value.get("data") or {}):
-        return "graphql"
-    if "protocol" in value or (value.get("type") in ("record", "enum", "fixed") and "name" in value):
-        return "avro"
-    known = (
-        "$schema",
-        "type",
-        "properties",
-        "$defs",
-        "definitions",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "enum",
-        "$ref",
-        "items",
-        "const",
-    )
-    return "json-schema" if any(key in value for key in known) else None
-
-
-_FOLDERS = (("*.proto", "protobuf"), ("*.graphql", "graphql"), ("*.graphqls", "graphql"), ("*.gql", "graphql"))
 
 
 # ── Avro ────────────────────────────────────────────────────────────────────
@@ -226,17 +161,7 @@ def graphql_breaks(old_path: str, new_path: str, options: MessageOptions = Messa
     return merged.breaks(), (f"GraphQL: {len(old.type_map)} and {len(new.type_map)} types",), ()
 
 
-# ── JSON Schema and AsyncAPI ────────────────────────────────────────────────
-
-
-def json_schema_breaks(old_path: str, new_path: str, options: MessageOptions = MessageOptions()) -> Compared:
-    """Two JSON Schema documents: what one side may write under its schema, the other must accept under its own."""
-    old, new = parsed_document(Path(old_path), old_path), parsed_document(Path(new_path), new_path)
-    name = str(new.get("title", "")) if isinstance(new, dict) else ""
-    comparer = Comparer(_mapping(old), _mapping(new), samples=options.samples)
-    merged = _Merged()
-    _both_ways(merged, comparer, (old, new), ("", ""), (old_path, new_path), name or Path(new_path).stem, "schema", "")
-    return _placed(merged.breaks(), (old_path, new_path)), (f"JSON Schema {name or new_path}",), ()
+# ── AsyncAPI ────────────────────────────────────────────────
 
 
 def asyncapi_breaks(old_path: str, new_path: str, options: MessageOptions = MessageOptions()) -> Compared:
@@ -291,7 +216,7 @@ def _message(
         )
     if a.headers is not None and b.headers is not None:
         pointers = (a.headers_pointer, b.headers_pointer)
-        _both_ways(merged, comparer, (a.headers, b.headers), pointers, files, label, "asyncapi", "headers")
+        _both_ways(merged, comparer, (a.headers, b.headers), pointers, files, label, "headers")
     if a.format != b.format:
         return [
             f"{label}: its payload is {a.format or 'JSON Schema'} in one and {b.format or 'JSON Schema'} in the other"
@@ -302,9 +227,7 @@ def _message(
         return [f"{label}: payloads of {a.format} are not compared here"]
     if a.payload is None or b.payload is None:
         return [f"{label}: no payload is described"] if a.payload is not b.payload else []
-    _both_ways(
-        merged, comparer, (a.payload, b.payload), (a.payload_pointer, b.payload_pointer), files, label, "asyncapi", ""
-    )
+    _both_ways(merged, comparer, (a.payload, b.payload), (a.payload_pointer, b.payload_pointer), files, label, "")
     return []
 
 
@@ -356,21 +279,16 @@ def _both_ways(
     pointers: tuple[str, str],
     files: tuple[str, str],
     label: str,
-    prefix: str,
     inside: str,
 ) -> None:
     for reverse, writer in ((False, STABLE), (True, CANARY)):
         for found in comparer.breaks(*schemas, *pointers, reverse=reverse):
-            merged.add(_schema_break(found, files, label, prefix, inside, writer))
+            merged.add(_schema_break(found, files, label, inside, writer))
 
 
-def _schema_break(
-    found: Containment, files: tuple[str, str], label: str, prefix: str, inside: str, writer: str
-) -> Break:
+def _schema_break(found: Containment, files: tuple[str, str], label: str, inside: str, writer: str) -> Break:
     unknown = found.answer is Contained.UNKNOWN
-    rule = (
-        f"{prefix}-undecided" if unknown else f"{prefix}-open-object" if found.open_only else f"{prefix}-value-refused"
-    )
+    rule = "asyncapi-undecided" if unknown else "asyncapi-open-object" if found.open_only else "asyncapi-value-refused"
     path = ".".join(part for part in (inside, found.path) if part)
     reader = CANARY if writer == STABLE else STABLE
     what = f"`{path}`" if path else "the message"
@@ -455,12 +373,3 @@ def _placed(breaks: Iterable[Break], paths: tuple[str, str]) -> tuple[Break, ...
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-_COMPARE: dict[str, Callable[[str, str, MessageOptions], Compared]] = {
-    "avro": avro_breaks,
-    "protobuf": proto_breaks,
-    "graphql": graphql_breaks,
-    "asyncapi": asyncapi_breaks,
-    "json-schema": json_schema_breaks,
-}
