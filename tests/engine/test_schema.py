@@ -262,3 +262,24 @@ def test_the_same_answers_every_time() -> None:
         return [one for name in ("Order", "Line") for one in comparer.breaks(ref(name), ref(name))]
 
     assert told() == told()
+
+
+def test_what_is_nested_too_deeply_or_not_finite_is_unknown() -> None:
+    deep: Any = {"type": "integer"}
+    for _ in range(3000):
+        deep = {"type": "array", "items": deep}
+    for schema in (deep, {"maximum": float("inf")}, {"const": [float("inf")]}):
+        for a, b in ((schema, {"type": "null"}), ({"type": ["null", "array"]}, schema)):
+            comparer = Comparer({}, {})
+            assert comparer.contained(a, b).answer is not Contained.YES
+            assert all(one.answer is not Contained.YES for one in comparer.breaks(a, b))
+
+
+@settings(max_examples=60, deadline=None)
+@given(schemas.documents())
+def test_there_are_breaks_exactly_where_it_is_not_contained(pair: tuple[Any, Any]) -> None:
+    a, b = pair
+    for reverse in (False, True):
+        comparer = Comparer(a, b)
+        found = comparer.breaks(a, b, reverse=reverse)
+        assert bool(found) == (comparer.contained(a, b, reverse=reverse).answer is not Contained.YES)

@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from crossfade.engine.schema_check import Validators
 from crossfade.engine.schema_covers import covered
-from crossfade.engine.schema_forms import minus, plus, question
 from crossfade.engine.schema_instances import Maker
+from crossfade.engine.schema_listed import finite
+from crossfade.engine.schema_literals import minus, plus, question
 from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Side, Universe, is_schema
-from crossfade.engine.schema_pairs import Edge, Pair, PairKey, Pairs, Spot, joined
-from crossfade.engine.schema_proof import Prover, finite
+from crossfade.engine.schema_pairs import UNWALKABLE, Edge, Pair, PairKey, Pairs, Spot, joined
+from crossfade.engine.schema_proof import Prover
 from crossfade.engine.schema_rewrite import (
     DRAFT_4,
     DRAFT_6,
@@ -114,32 +115,40 @@ class Comparer:
         for one in (a, b, *(side.document for side in self.universe.sides)):
             if isinstance(one, Mapping) and not _is_known(one.get("$schema")):
                 return Containment(Contained.UNKNOWN, reason=f"the dialect `{one['$schema']}` is not known")
+        try:
+            left, right = self._ordered(a, b, pointer_a, pointer_b, reverse)
+            key = (reverse, self._pairs[reverse].key(left, right))
+            if key not in self._answers:
+                self._answers[key] = _turned(self._answer(left, right, reverse), reverse)
+            return self._answers[key]
+        except (RecursionError, OverflowError):
+            return Containment(Contained.UNKNOWN, pointers=(pointer_a, pointer_b), reason=UNWALKABLE)
+
+    def _ordered(self, a: Any, b: Any, pointer_a: str, pointer_b: str, reverse: bool) -> tuple[Node, Node]:
         left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
-        if reverse:
-            left, right = right, left
-        key = (reverse, self._pairs[reverse].key(left, right))
-        if key not in self._answers:
-            self._answers[key] = _turned(self._answer(left, right, reverse), reverse)
-        return self._answers[key]
+        return (right, left) if reverse else (left, right)
 
     def breaks(
         self, a: Any, b: Any, pointer_a: str = "", pointer_b: str = "", reverse: bool = False
     ) -> tuple[Containment, ...]:
         """Every place where a value of `a` is refused by `b`, or may be (UNKNOWN). A place inside a component is the same
-        whoever refers to it: `path` and `witness` start at the component then, and `pointers` lie inside of it."""
+        whoever refers to it: `path` and `witness` start at the component then, and `pointers` lie inside of it. That the
+        component is reached is read off the schemas; only `contained` carries a witness all the way out."""
         if not is_schema(a) or not is_schema(b):
             return (self.contained(a, b, pointer_a, pointer_b, reverse),)
-        left, right = self._node(0, a, pointer_a), self._node(1, b, pointer_b)
-        if reverse:
-            left, right = right, left
         pairs = self._pairs[reverse]
         found: dict[int, Containment] = {}
-        if self._is_readable(left, right) and not self._is_proved(left, right):
-            for pair in pairs.reached(pairs.pair(left, right)):
-                for spot in pair.spots:
-                    if id(spot) not in self._told:
-                        self._told[id(spot)] = _turned(_told(spot), reverse)
-                    found[id(spot)] = self._told[id(spot)]
+        try:
+            left, right = self._ordered(a, b, pointer_a, pointer_b, reverse)
+            proved = not self._is_readable(left, right) or self._is_proved(left, right)
+            spotted = () if proved else pairs.reached(pairs.pair(left, right))
+        except (RecursionError, OverflowError):
+            spotted = ()
+        for pair in spotted:
+            for spot in pair.spots:
+                if id(spot) not in self._told:
+                    self._told[id(spot)] = _turned(_told(spot), reverse)
+                found[id(spot)] = self._told[id(spot)]
         if any(one.answer is Contained.NO for one in found.values()):
             return tuple(found.values())
         whole = self.contained(a, b, pointer_a, pointer_b, reverse)

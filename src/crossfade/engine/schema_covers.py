@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from crossfade.engine.schema_forms import Atom, Literal
+from crossfade.engine.schema_literals import Atom, Literal
 from crossfade.engine.schema_nodes import Node, Side, assertions
 from crossfade.engine.schema_values import exact, is_finite, number_of
 

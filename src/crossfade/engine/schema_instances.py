@@ -12,8 +12,11 @@ from itertools import islice
 from math import ceil, floor
 from typing import Any
 
-from crossfade.engine.schema_forms import Form, Literal, atom, question
-from crossfade.engine.schema_proof import FORMAT_SHAPES, Exhausted, Prover, common_multiple, finite, fulfils
+from crossfade.engine.schema_forms import Form
+from crossfade.engine.schema_listed import finite, fulfils
+from crossfade.engine.schema_literals import Literal, atom, question
+from crossfade.engine.schema_numbers import common_multiple
+from crossfade.engine.schema_proof import FORMAT_SHAPES, Exhausted, Prover
 from crossfade.engine.schema_regex import strings
 from crossfade.engine.schema_values import FRACTION, INTEGER, WHOLE, number_of, same_key, size_of
 

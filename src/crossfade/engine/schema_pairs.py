@@ -13,11 +13,14 @@ from typing import Any
 
 import msgspec
 
-from crossfade.engine.schema_forms import (
+from crossfade.engine.schema_forms import Form
+from crossfade.engine.schema_instances import Maker
+from crossfade.engine.schema_listed import finite
+from crossfade.engine.schema_literals import (
     Atom,
     Branch,
-    Form,
     Literal,
+    alternatives,
     atom,
     branches,
     declared,
@@ -26,9 +29,8 @@ from crossfade.engine.schema_forms import (
     plus,
     question,
 )
-from crossfade.engine.schema_instances import Maker
 from crossfade.engine.schema_nodes import FALSE, TRUE, Node, Universe
-from crossfade.engine.schema_proof import Prover, alternatives, finite
+from crossfade.engine.schema_proof import Prover
 from crossfade.engine.schema_values import size_of
 
 TRIED = 6  # alternatives of a union that are compared to tell which one is meant
@@ -38,6 +40,8 @@ TRIALS = 2  # unions inside unions that are looked into
 DEEPEST = 24  # steps into a value within one pair
 MOST_COMPARED = 2_000
 MOST_SPOTS = 400  # of one pair
+
+UNWALKABLE = "the schemas are nested too deeply, or a number in them is not finite"
 
 PairKey = tuple[int, str, int, str]
 
@@ -111,10 +115,13 @@ class Pairs:
             pair = self.known[one] = Pair(left, right)
             fresh.append(one)
             walk = _Walk(self, pair)
-            if left.key[0] == right.key[0] and is_monotone(left.schema):
-                walk.follow(left, right, ())
-            else:
-                walk.compare([plus(left)], right, left, ())
+            try:
+                if left.key[0] == right.key[0] and is_monotone(left):
+                    walk.follow(left, right, ())
+                else:
+                    walk.compare([plus(left)], right, left, ())
+            except (RecursionError, OverflowError):
+                pair.spots.append(Spot("", "", (left.pointer, right.pointer), UNWALKABLE))
             waiting.extend((inner, *walk.inner[inner]) for inner in reversed(list(walk.inner)))
         self._settle(fresh)
         return key

@@ -10,22 +10,20 @@ XDuce, Frisch, Castagna and Benzaken's CDuce). Everything not understood counts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from itertools import combinations
-from math import ceil, floor, gcd, lcm
-from typing import Any
 
 import jsonschema_rs
 import msgspec
 
-from crossfade.engine.schema_check import holds
-from crossfade.engine.schema_forms import (
+from crossfade.engine.schema_forms import Form
+from crossfade.engine.schema_listed import capacity, finite, fulfils, literal_holds
+from crossfade.engine.schema_literals import (
     Atom,
     Branch,
-    Form,
     Literal,
     Question,
     Where,
+    alternatives,
     atom,
     branches,
     is_monotone,
@@ -33,12 +31,12 @@ from crossfade.engine.schema_forms import (
     plus,
     question,
 )
-from crossfade.engine.schema_nodes import FALSE, Node, Universe
+from crossfade.engine.schema_nodes import Node, Universe
+from crossfade.engine.schema_numbers import numbers_feasible
 from crossfade.engine.schema_regex import Language, language, matches
-from crossfade.engine.schema_values import FRACTION, INTEGER, NUMBERS, WHOLE, kind_of, same_key
+from crossfade.engine.schema_values import NUMBERS, kind_of, same_key
 
 DEEPEST = 60  # questions inside questions
-ENUMERATED = 200  # numbers that are tried one by one
 CLASSES = 4  # patterns whose overlaps are looked at
 
 
@@ -254,7 +252,7 @@ class Prover:
         accepted, refused = (one for _, one in sorted(asked.items(), reverse=True))
         if not isinstance(accepted, Node) or not isinstance(refused, Node):
             return None
-        if accepted.key[0] != refused.key[0] or not is_monotone(accepted.schema):
+        if accepted.key[0] != refused.key[0] or not is_monotone(accepted):
             return None
         found = []
         for reference in sorted(accepted.key[1]):
@@ -561,161 +559,6 @@ def _about_components(asked: Question) -> bool:
 def _patterns(node: Node) -> Iterator[str]:
     if "pattern" in node.words:
         yield node.words["pattern"]
-
-
-def alternatives(item: Node, keyword: str) -> list[list[Literal]]:
-    """What takes the place of `+item`: one list of literals per alternative of its `keyword`."""
-    if keyword == "if":
-        rest = plus(item.without("if", "then", "else"))
-        test = item.one("if")
-        then = [plus(item.one("then"))] if "then" in item.words else []
-        other = [plus(item.one("else"))] if "else" in item.words else []
-        return [[rest, plus(test), *then], [rest, minus(test), *other]]
-    rest = plus(item.without(keyword))
-    children = item.many(keyword)
-    if keyword == "anyOf":
-        return [[rest, plus(child)] for child in children]
-    return [
-        [rest, plus(child), *(minus(other) for place, other in enumerate(children) if place != index)]
-        for index, child in enumerate(children)
-    ]
-
-
-def finite(asked: Question) -> list[Any] | None:
-    """The values that come into question where they can be listed."""
-    best: list[Any] | None = None
-    for number, item in asked.items():
-        values = None
-        if isinstance(item, Atom):
-            values = list(item.value) if item.tag == "values" else None
-        elif number > 0:
-            values = item.values()
-        if values is not None and (best is None or len(values) < len(best)):
-            best = values
-    return best
-
-
-def fulfils(asked: Question, value: Any) -> bool | None:
-    answers = [literal_holds(one, value) for one in asked.items()]
-    return False if False in answers else None if None in answers else True
-
-
-def literal_holds(literal: Literal, value: Any) -> bool | None:
-    number, item = literal
-    if isinstance(item, Atom):
-        return atom_holds(item, value)
-    answer = holds(item, value)
-    return answer if number > 0 or answer is None else not answer
-
-
-def atom_holds(one: Atom, value: Any) -> bool | None:
-    """Whether the value is as a (simple) atom says; None for those that ask of parts."""
-    tag, wanted, kind = one.tag, one.value, kind_of(value)
-    if tag == "kinds":
-        return None if kind == WHOLE and INTEGER in wanted and WHOLE not in wanted else kind in wanted
-    if tag in ("values", "not-values"):
-        return (same_key(value) in {same_key(each) for each in wanted}) == (tag == "values")
-    if tag in ("min-length", "max-length"):
-        return kind == "string" and (len(value) >= wanted if tag == "min-length" else len(value) <= wanted)
-    if tag == "not-pattern":
-        found = matches(wanted, value) if kind == "string" else True
-        return None if found is None else not found
-    if tag in ("present", "absent"):
-        return kind == "object" and (wanted in value) == (tag == "present")
-    if tag == "property":
-        if kind != "object" or wanted not in value:
-            return False
-        return fulfils(dict(one.payload), value[wanted])
-    return None
-
-
-def capacity(literals: list[Literal]) -> int | None:
-    """How many different values there can be at most, None: no end known."""
-    best: int | None = None
-    for number, item in literals:
-        if number > 0 and isinstance(item, Node):
-            values = item.values()
-            count = None if values is None else len({same_key(one) for one in values})
-            if count is None and item.possible() <= {"null", "boolean"}:
-                count = sum({"null": 1, "boolean": 2}[kind] for kind in item.possible())
-            if (
-                count is None
-                and item.words.keys() >= {"minimum", "maximum", "type"}
-                and not item.possible()
-                - {
-                    INTEGER,
-                    WHOLE,
-                }
-            ):
-                count = max(0, floor(item.bound("maximum")) - ceil(item.bound("minimum")) + 1)
-            if count is not None and (best is None or count < best):
-                best = count
-        elif number > 0 and isinstance(item, Atom) and item.tag == "values":
-            best = len(item.value) if best is None else min(best, len(item.value))
-    if any(number == FALSE for number, _ in literals):
-        return 0
-    return best
-
-
-# -- numbers ------------------------------------------------------------------------------------------------------
-
-
-def numbers_feasible(form: Form) -> bool:
-    whole = form.kinds & {INTEGER, WHOLE}
-    low, high = form.low, form.high
-    if low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False):
-        return False
-    return (bool(whole) and _some(form, True)) or (FRACTION in form.kinds and _some(form, False))
-
-
-def _some(form: Form, whole: bool) -> bool:
-    """Whether there may be an integral (or a not integral) number."""
-    step = common_multiple([*form.multiples, *([Fraction(1)] if whole else [])])
-    if step is None:
-        if form.low is None or form.high is None or form.low[0] < form.high[0]:
-            return True
-        return form.low[0].denominator != 1 and not any(
-            (form.low[0] / one).denominator == 1 for one in form.not_multiples
-        )
-    if any((step / one).denominator == 1 for one in form.not_multiples) or (not whole and step.denominator == 1):
-        return False
-    numbers = stepped(form, step)
-    if numbers is None:
-        return True
-    gone = {same_key(one) for one in form.excluded}
-    return any(
-        (one.denominator == 1) == whole
-        and not any((one / other).denominator == 1 for other in form.not_multiples)
-        and f"n{one}" not in gone
-        for one in numbers
-    )
-
-
-def stepped(form: Form, step: Fraction) -> list[Fraction] | None:
-    """The multiples of `step` within the bounds; None where there are too many."""
-    if form.low is None or form.high is None:
-        return None
-    first, last = ceil(form.low[0] / step), floor(form.high[0] / step)
-    if form.low[1] and first * step == form.low[0]:
-        first += 1
-    if form.high[1] and last * step == form.high[0]:
-        last -= 1
-    if last - first >= ENUMERATED:
-        return None
-    return [count * step for count in range(first, last + 1)]
-
-
-def common_multiple(numbers: list[Fraction]) -> Fraction | None:
-    """
-    >>> common_multiple([Fraction(1, 10), Fraction(1)]), common_multiple([Fraction(3, 2), Fraction(1)])
-    (Fraction(1, 1), Fraction(3, 1))
-    """
-    if not numbers:
-        return None
-    above, below = numbers[0].numerator, numbers[0].denominator
-    for one in numbers[1:]:
-        above, below = lcm(above, one.numerator), gcd(below, one.denominator)
-    return Fraction(above, below)
 
 
 FORMAT_SHAPES = {  # patterns that everything the validator accepts as the format matches
