@@ -32,7 +32,7 @@ def test_each_break_comes_once_with_all_questions_that_reach_it(
 ) -> None:
     edges, counts, questions = drawn
     own = [[(node, index) for index in range(count)] for node, count in enumerate(counts)]
-    graph = Graph(lambda node: (own[node], edges[node], False))
+    graph = Graph(lambda node: (own[node], edges[node]))
     found = list(graph.breaks(questions))
     expected = {
         one: [index for index, start in enumerate(questions) if node in reached(edges, start)]
@@ -43,21 +43,7 @@ def test_each_break_comes_once_with_all_questions_that_reach_it(
     assert len(found) == len({one for one, _ in found})
 
 
-def test_the_whole_is_asked_only_where_a_part_was_left_out_and_nothing_found() -> None:
-    edges = {"a": ["b"], "b": [], "c": ["d"], "d": [], "e": []}
-    asked: list[str] = []
-
-    def whole(node: str) -> str:
-        asked.append(node)
-        return f"{node} as a whole"
-
-    graph = Graph(lambda node: (["broken"] if node == "d" else [], edges[node], node in "bd"))
-    found = list(graph.breaks(["a", "c", "e", "a"], whole))
-    assert found == [("a as a whole", [0, 3]), ("broken", [1])]
-    assert asked == ["a"]
-
-
 def test_a_long_chain_needs_no_deep_stack() -> None:
     size = 50_000
-    graph = Graph(lambda node: ([node] if node == size - 1 else [], [node + 1] if node + 1 < size else [], False))
+    graph = Graph(lambda node: ([node] if node == size - 1 else [], [node + 1] if node + 1 < size else []))
     assert list(graph.breaks([0, size // 2])) == [(size - 1, [0, 1])]

@@ -8,7 +8,7 @@ from typing import Any
 
 from crossfade.engine.compat_breaks import MISSING, Fault, Gathered
 from crossfade.engine.compat_defaults import followed, json_text
-from crossfade.engine.compat_facts import Body, Content, Credentials, Operation, Parameter, Response
+from crossfade.engine.compat_facts import Body, Content, Credentials, Operation, Parameter, Response, types_of
 from crossfade.engine.compat_schemas import Schemas, answer, message, request
 from crossfade.model.compat import Severity
 from crossfade.model.openapi import OpenApiDocument, join
@@ -299,8 +299,7 @@ def _style(parameter: Parameter, schema: Any) -> str:
 def _composite(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return False
-    types = schema.get("type")
-    known = {types} if isinstance(types, str) else set(types) if isinstance(types, list) else set()
+    known = types_of(schema)
     return bool(known & {"array", "object"}) or (not known and bool(schema.keys() & {"items", "properties"}))
 
 
@@ -308,8 +307,7 @@ def _any_text(sent: Any, read: Any) -> bool:
     """Whether a parameter that is read as any text meets one number, boolean or text: over the wire all are text."""
     if not isinstance(sent, dict) or not isinstance(read, dict):
         return False
-    types = sent.get("type")
-    known = {types} if isinstance(types, str) else set(types) if isinstance(types, list) else set()
+    known = types_of(sent)
     return bool(known) and known <= _SCALARS and read.get("type") == "string" and not read.keys() & _TEXT_LIMITS
 
 

@@ -40,7 +40,7 @@ class Defaults:
         self._known: dict[Pointers, tuple[tuple[Default, ...], tuple[Pointers, ...]]] = {}
         self.any = unchanged.mentions("default")
 
-    def local(self, pair: Pointers) -> tuple[tuple[Default, ...], tuple[Pointers, ...], bool]:
+    def local(self, pair: Pointers) -> tuple[tuple[Default, ...], tuple[Pointers, ...]]:
         """The differing defaults within a pair of schemas, and the pairs they refer to."""
         if pair not in self._known:
             one, two = (at(root, pointer) for root, pointer in zip(self._roots, pair, strict=True))
@@ -53,7 +53,7 @@ class Defaults:
                     else:
                         inner[item] = None
             self._known[pair] = tuple(found), tuple(inner)
-        return *self._known[pair], False
+        return self._known[pair]
 
     def path(self, default: Default, start: Start) -> str:
         """The place of the value the default is for."""

@@ -298,6 +298,12 @@ def at(root: Any, pointer: str) -> Any:
     return value
 
 
+def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
+    """The names under `type`; empty: any type."""
+    types = schema.get("type")
+    return frozenset(one for one in (types if isinstance(types, list) else [types]) if isinstance(one, str))
+
+
 def _scheme(value: Mapping[str, Any]) -> str:
     """What a security scheme demands of a call, whatever it is called."""
     kind = str(value.get("type", ""))

@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)  # a pair
 B = TypeVar("B")  # what breaks
 
-Local = Callable[[K], tuple[Sequence[B], Sequence[K], bool]]
-"""Of a pair: what breaks in it, the pairs it refers to, whether it was looked at in part only."""
+Local = Callable[[K], tuple[Sequence[B], Sequence[K]]]
+"""Of a pair: what breaks in it, and the pairs it refers to."""
 
 
 class Graph(Generic[K, B]):
@@ -23,24 +23,15 @@ class Graph(Generic[K, B]):
     def __init__(self, local: Local[K, B]) -> None:
         self._local = local
         self._bits: dict[K, int] = {}
-        self._partial: dict[K, bool] = {}
         self._numbers: dict[tuple[K, int], int] = {}
         self._breaks: list[B] = []
 
-    def breaks(
-        self, questions: Sequence[K], whole: Callable[[K], B | None] = lambda _: None
-    ) -> Iterator[tuple[B, list[int]]]:
+    def breaks(self, questions: Sequence[K]) -> Iterator[tuple[B, list[int]]]:
         """Every break with the indices of the questions that reach it, in the order they are first reached. A question is
-        the pair it begins at. `whole` is asked about a pair that was looked at in part only (or leads to such) and has no
-        break."""
+        the pair it begins at."""
         by_bits: dict[int, list[int]] = {}
         for index, key in enumerate(questions):
             bits = self._reached(key)
-            if not bits and self._partial[key]:
-                self._partial[key] = False
-                found = whole(key)
-                if found is not None:
-                    bits = self._bits[key] = 1 << self._number(key, -1, found)
             if bits:
                 by_bits.setdefault(bits, []).append(index)
         done = 0
@@ -94,18 +85,14 @@ class Graph(Generic[K, B]):
 
     def _close(self, members: Sequence[K]) -> None:
         """The breaks of a circle: those of its members, and of all closed pairs they refer to."""
-        bits, partial = 0, False
+        bits = 0
         for key in members:
-            own, inner, in_part = self._local(key)
-            partial = partial or in_part
+            own, inner = self._local(key)
             for index, found in enumerate(own):
                 bits |= 1 << self._number(key, index, found)
             for other in inner:
                 bits |= self._bits.get(other, 0)
-                partial = partial or self._partial.get(other, False)
-        for key in members:
-            self._bits[key] = bits
-            self._partial[key] = partial
+        self._bits.update(dict.fromkeys(members, bits))
 
 
 def _ones(bits: int) -> Iterator[int]:

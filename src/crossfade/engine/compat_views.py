@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any
 
-from crossfade.engine.compat_facts import at
+from crossfade.engine.compat_facts import at, types_of
 
 _NOTHING: dict[str, Any] = {"not": {}}
 _ANYTHING: dict[str, Any] = {}
@@ -114,8 +114,7 @@ class _View:
             schema = at(self._root, reference[1:])
         if not isinstance(schema, dict):
             return frozenset(), {}
-        types = schema.get("type")
-        kinds = frozenset([types] if isinstance(types, str) else types if isinstance(types, list) else ())
+        kinds = types_of(schema)
         if kinds and schema.get("nullable") is True:
             kinds |= {"null"}
         properties, required = schema.get("properties"), schema.get("required")
