@@ -20,6 +20,7 @@ from crossfade.engine.schema_literals import (
     Atom,
     Branch,
     Literal,
+    Question,
     alternatives,
     atom,
     branches,
@@ -238,7 +239,7 @@ class _Walk:
         if asked is None:
             return
         if key in self._seen or len(self.pair.spots) >= MOST_SPOTS:
-            self.pair.partial = True  # told already, at another place of this pair
+            self.pair.partial = True  # asked already, further out
             return
         self._compared.append(None)
         if len(steps) > DEEPEST or len(self._compared) > MOST_COMPARED:
@@ -246,6 +247,10 @@ class _Walk:
             self.pair.spots.append(Spot("", path, pointers, "the schemas are nested too deeply to be walked"))
             return
         self._seen.add(key)
+        self._inside(literals, asked, b, a, steps)
+        self._seen.discard(key)
+
+    def _inside(self, literals: list[Literal], asked: Question, b: Node, a: Node, steps: tuple[Step, ...]) -> None:
         listed = finite(asked)
         if listed is None:
             for number, item in asked.items():

@@ -75,7 +75,7 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
     return _report(
         tuple(documents),
         tuple(breaks),
-        epoch_pairs(contract, [s.name for s in contract.services if s.on_ramp], breaks),
+        epoch_pairs(contract, [s.name for s in contract.services if s.on_ramp], breaks) if compared else (),
         compared,
         not_compared,
         "no service on the ramp has a description for both sides, and no stage has a migration in SQL",
