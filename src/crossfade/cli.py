@@ -27,6 +27,7 @@ EXAMPLES = """\
 examples:
   crossfade demo --report out/          see it work: an orders service, 1.2.3 -> 1.3.0
   crossfade init                        write a commented ramp.yaml for your two versions
+  crossfade compat old.yaml new.yaml    do the versions understand each other; starts nothing
   crossfade plan ramp.yaml              what a run would do, without starting anything
   crossfade run ramp.yaml --report out/ the verdict, and report.html, report.json, junit.xml, report.md
   crossfade replay 3f2a9c               the witness of a finding again, call by call
@@ -51,10 +52,18 @@ COMMAND_EXAMPLES = {
         "init                                  asks, then writes ramp.yaml",
         "init --yes --service shop --stable-version 2.3.0 --canary-version 2.4.0 --output ramp.yaml",
     ),
+    "compat": (
+        "compat                                the services of ramp.yaml, over its ramp",
+        "compat ramp.yaml --format markdown --output compat.md",
+        "compat openapi-1.2.3.yaml openapi-1.3.0.yaml",
+        "compat old.json new.json --reader strict --fail-on warning",
+        "compat old.json new.json --direction backward   consumers of the stable alone",
+        "compat ramp.yaml --format sarif --output compat.sarif",
+    ),
     "replay": ("replay 3f2a9c", "replay 3f2a9c --report out/report.json"),
     "explain": ("explain mixed-sameness", "explain                               lists all rules"),
     "clean": ("clean",),
-    "schema": ("schema contract > ramp.schema.json", "schema report"),
+    "schema": ("schema contract > ramp.schema.json", "schema report", "schema compat"),
 }
 
 
@@ -116,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("contract", nargs="?", default="ramp.yaml")
     _races_option(plan)
 
+    compat = _command(
+        commands, "compat", "tell which versions that meet do not understand each other; starts nothing", _compat
+    )
+    _compat_options(compat)
+
     init = _command(commands, "init", "write a commented starter contract that runs", _init)
     init.add_argument("--output", default="ramp.yaml", metavar="FILE", help="where to write it (default: ramp.yaml)")
     init.add_argument("--force", action="store_true", help="overwrite the file")
@@ -138,9 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "clean", "remove what killed runs have left (processes, databases, folders)", _clean)
 
     schema = _command(
-        commands, "schema", "print a JSON Schema: of the contract (for editors) or of report.json", _schema
+        commands,
+        "schema",
+        "print a JSON Schema: of the contract (for editors), of report.json or of compat's JSON",
+        _schema,
     )
-    schema.add_argument("what", choices=("contract", "report"))
+    schema.add_argument("what", choices=("contract", "report", "compat"))
     return parser
 
 
@@ -198,6 +215,41 @@ def _races_option(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="calls at the same time: those under `races:` and pairs whose reads and writes meet (auto), only those "
         "under `races:` (declared), none (off)",
+    )
+
+
+def _compat_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "documents",
+        nargs="*",
+        metavar="RAMP | OLD NEW",
+        help="a contract (default: ramp.yaml), or the documents of the stable and the canary: OpenAPI and others, "
+        "known by what they hold",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "junit", "github", "markdown"),
+        default="text",
+        help="how to tell it (default: text)",
+    )
+    parser.add_argument("--output", metavar="FILE", help="write it there instead of to stdout")
+    parser.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "never"),
+        default="error",
+        help="what makes the exit code 1: breaks (error), warnings as well, nothing at all (default: error)",
+    )
+    parser.add_argument(
+        "--reader",
+        choices=("tolerant", "strict"),
+        help="whether consumers accept fields of answers they do not know (default: as the contract says, else tolerant)",
+    )
+    parser.add_argument(
+        "--direction",
+        choices=("both", "backward", "forward"),
+        default="both",
+        help="whose consumers: the stable's calling the canary (backward), the canary's calling the stable (forward), "
+        "both (default)",
     )
 
 
@@ -292,6 +344,43 @@ def _quiet_about_lost_connections(loop: Any, context: dict[str, Any]) -> None:
     """A database that is stopped while a query is being cancelled is no news."""
     if not isinstance(context.get("exception"), ConnectionError):
         loop.default_exception_handler(context)
+
+
+def _compat(options: argparse.Namespace) -> int:
+    from crossfade.report.compat import written
+    from crossfade.session.compat import compat_between, compat_of_file, options_of
+
+    documents = options.documents or ["ramp.yaml"]
+    if len(documents) > 2:
+        raise UsageError(
+            f"{len(documents)} documents, and two are compared", hint="name the stable's document, then the canary's"
+        )
+    settings = options_of(options.reader, options.direction)
+    if len(documents) == 2:
+        report = compat_between(documents[0], documents[1], settings)
+    else:
+        report = compat_of_file(documents[0], settings, options.reader is None)
+    if options.output:
+        text = written(report, options.format, None)
+        try:
+            Path(options.output).write_text(text, encoding="utf-8", newline="\n")
+        except OSError as problem:
+            raise UsageError(f"`{options.output}` cannot be written: {problem.strerror}") from None
+        print(f"{report.verdict.value}: {report.reason}; written to {options.output}", file=sys.stderr)
+    else:
+        sys.stdout.write(written(report, options.format, sys.stdout))
+        sys.stdout.flush()
+    return _compat_code(report, options.fail_on)
+
+
+def _compat_code(report: Any, fail_on: str) -> int:
+    """Declared breaks do not count. `never`: whatever was found, the pipeline goes on."""
+    if fail_on == "never":
+        return EXIT_SAFE
+    warned = any(one.severity == "warning" and not one.declared and not one.unknown for one in report.breaks)
+    if report.verdict == "unsafe" or (fail_on == "warning" and warned):
+        return EXIT_UNSAFE
+    return EXIT_SAFE if report.verdict == "safe" else EXIT_UNKNOWN
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -393,6 +482,10 @@ def _schema(options: argparse.Namespace) -> int:
         from crossfade.formats.editor_schema import editor_schema_text
 
         print(editor_schema_text(), end="")
+    elif options.what == "compat":
+        from crossfade.report.compat_data import compat_schema_text
+
+        print(compat_schema_text(), end="")
     else:
         from crossfade.report.data import report_schema_text
 

@@ -25,10 +25,10 @@ from crossfade.model.report import (
     ScenarioExercised,
     ServiceVersions,
     Severity,
-    Verdict,
     Witness,
     WitnessCall,
 )
+from crossfade.model.verdict import Verdict
 
 VERSIONS = {"stable": "1.2.3", "canary": "1.3.0"}
 STAGES = (

@@ -1,4 +1,5 @@
-"""The text of a JSON or YAML document as plain values, without positions: for descriptions of many megabytes.
+"""The text of a JSON or YAML document as plain values, for descriptions of many megabytes. Positions are
+found when asked for (`formats.positions`).
 
 YAML is read by the rules of 1.2: `on`, `12:30` and `2024-01-01` are texts, keys are texts always.
 """
@@ -18,13 +19,25 @@ from crossfade.errors import ContractError
 LARGEST = 4_000_000  # values in one document once its YAML aliases are written out; GitHub's has about 700,000
 
 
+class ParsedDocument(msgspec.Struct, frozen=True, eq=False):
+    """A document as plain values, its text, and (YAML) the nodes it was made of: they know their lines."""
+
+    value: Any
+    text: str
+    node: Any = None
+
+
 def parsed_document(path: Path, shown: str) -> Any:
+    """The document's plain values. Raises ContractError for a file that is missing or broken."""
+    return read_document(path, shown).value
+
+
+def read_document(path: Path, shown: str, expected: str = "an OpenAPI document") -> ParsedDocument:
+    """As `parsed_document`, with what is needed to find positions later."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise ContractError(
-            f"there is no file `{shown}`", where=shown, hint="an OpenAPI document was expected"
-        ) from None
+        raise ContractError(f"there is no file `{shown}`", where=shown, hint=f"{expected} was expected") from None
     except OSError as problem:
         raise ContractError(f"`{shown}` cannot be read: {problem.strerror}", where=shown) from None
     try:
@@ -34,13 +47,14 @@ def parsed_document(path: Path, shown: str) -> Any:
         raise ContractError("the file is not UTF-8", where=f"{shown}:{line}", hint="save it as UTF-8") from None
     if text.lstrip()[:1] == "{":
         try:
-            return msgspec.json.decode(text)
+            return ParsedDocument(msgspec.json.decode(text), text)
         except (msgspec.DecodeError, RecursionError) as problem:
             if path.suffix.lower() == ".json":
                 raise ContractError(
                     f"the JSON is broken: {_reason(str(problem))}", where=_json_place(shown, text, problem)
                 ) from None
-    return _yaml(text, shown)
+    value, node = _yaml(text, shown)
+    return ParsedDocument(value, text, node)
 
 
 def _reason(text: str) -> str:
@@ -75,13 +89,13 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), [*_first, ""])
 
 
-def _yaml(text: str, shown: str) -> Any:
+def _yaml(text: str, shown: str) -> tuple[Any, Any]:
     loader = _Loader(text)
     collecting = gc.isenabled()
     gc.disable()  # a million new nodes that all stay: collecting meanwhile takes eight times as long as parsing
     try:
         node = loader.get_single_node()
-        return None if node is None else _Constructed(shown).value(node)
+        return (None if node is None else _Constructed(shown).value(node)), node
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown

@@ -47,6 +47,7 @@ WEIGHT = {
 }
 EXPECT = _one_or_list({"type": ["string", "boolean"]})
 OPERATION = {"type": "string", "pattern": r"^(\*|[A-Z]+) +/"}
+READERS = ("tolerant", "strict")
 PHASES = ("before", "expand", "backfill", "contract")
 
 FIELDS: dict[str, dict[str, Field]] = {
@@ -66,6 +67,11 @@ FIELDS: dict[str, dict[str, Field]] = {
         "rules": Field("Behaviour with a lifetime on the ramp.", _list(_ref("rule"))),
         "state": Field("Queries whose answer must hold.", _list(_ref("state"))),
         "changes": Field("Intended differences between the versions; any other is drift.", _list(_ref("change"))),
+        "reader": Field(
+            "How consumers read answers, for `crossfade compat`: `tolerant` (fields they do not know are fine; the default) "
+            "or `strict`.",
+            {"enum": list(READERS)},
+        ),
         "races": Field("Calls that are tried at the same time, beside those found by themselves.", _list(_ref("race"))),
     },
     "service": {

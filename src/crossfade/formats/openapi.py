@@ -40,6 +40,31 @@ def read_openapi(path: Path, shown: str) -> ApiDescription:
     )
 
 
+def openapi_root(root: Any, shown: str) -> dict[str, Any]:
+    """`root` when it is the root of an OpenAPI 3 document. Raises ContractError where it is something else."""
+    if not isinstance(root, dict):
+        raise ContractError("the file is no OpenAPI document: it holds no object", where=shown)
+    if "swagger" in root:
+        raise ContractError(
+            f"Swagger `{root['swagger']}` is not supported",
+            where=shown,
+            hint="convert the document to OpenAPI 3.0 or 3.1 (swagger2openapi does) and name that file",
+        )
+    if "openapi" not in root:
+        raise ContractError(
+            "the file is no OpenAPI document: it has no `openapi` field",
+            where=shown,
+            hint="add `openapi: 3.1.0`",
+        )
+    if not re.match(r"3(\.|$)", str(root["openapi"])):
+        raise ContractError(
+            f"OpenAPI `{root['openapi']}` is not supported",
+            where=shown,
+            hint="Crossfade reads OpenAPI 3.0 and 3.1",
+        )
+    return root
+
+
 class _Place(msgspec.Struct, frozen=True):
     """A value in a file: `tokens` is its JSON pointer."""
 
@@ -83,28 +108,7 @@ class _Reader:
     # -- the document ---------------------------------------------------------------------------------------------
 
     def _root(self) -> dict[str, Any]:
-        root = self._file(self.path, self.shown)
-        if not isinstance(root, dict):
-            raise ContractError("the file is no OpenAPI document: it holds no object", where=self.shown)
-        if "swagger" in root:
-            raise ContractError(
-                f"Swagger `{root['swagger']}` is not supported",
-                where=self.shown,
-                hint="convert the document to OpenAPI 3.0 or 3.1 (swagger2openapi does) and name that file",
-            )
-        if "openapi" not in root:
-            raise ContractError(
-                "the file is no OpenAPI document: it has no `openapi` field",
-                where=self.shown,
-                hint="add `openapi: 3.1.0`",
-            )
-        if not re.match(r"3(\.|$)", str(root["openapi"])):
-            raise ContractError(
-                f"OpenAPI `{root['openapi']}` is not supported",
-                where=self.shown,
-                hint="Crossfade reads OpenAPI 3.0 and 3.1",
-            )
-        return root
+        return openapi_root(self._file(self.path, self.shown), self.shown)
 
     def _file(self, path: Path, shown: str) -> Any:
         if path not in self.files:

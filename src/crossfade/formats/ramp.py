@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from crossfade.formats.decode import Fields, Reading, one_of
-from crossfade.formats.fields import PHASES
+from crossfade.formats.fields import PHASES, READERS
 from crossfade.formats.races import races_of
 from crossfade.formats.scenarios import changes_of, rules_of, scenarios_of, state_of
 from crossfade.formats.services import databases_of, services_of
@@ -57,7 +57,20 @@ def _contract(reading: Reading, root: Node, file: Path) -> Contract:
         state=state_of(reading, fields, databases, stages),
         changes=changes_of(reading, fields, services),
         races=races_of(reading, fields, services, scenarios, stages),
+        reader=_reader(reading, fields),
     )
+
+
+def _reader(reading: Reading, fields: Fields) -> str:
+    node = fields.value("reader")
+    text = reading.name(node, "`reader`") if node else None
+    if node is None or text is None:
+        return READERS[0]
+    if text not in READERS:
+        hint = did_you_mean(text, READERS) or f"readers are {' or '.join(READERS)}"
+        reading.problem(node, f"unknown kind of reader `{text}`", hint)
+        return READERS[0]
+    return text
 
 
 def _stages(

@@ -11,7 +11,7 @@ import enum
 
 import msgspec
 
-from crossfade.model.report import Verdict
+from crossfade.model.verdict import Verdict
 
 
 class Contained(enum.StrEnum):
@@ -95,11 +95,13 @@ class Break(msgspec.Struct, frozen=True):
 
 
 class Meeting(msgspec.Struct, frozen=True):
-    """A pair that meets in an epoch: the consumer's side, the provider's side, the phase, and the ids of what breaks."""
+    """A pair that meets in an epoch: the consumer's side, the provider's side, and the ids of what breaks. `rollback`: on
+    the way forward it does not meet there, only once traffic has gone back to the stable."""
 
     consumer: str
     provider: str
     breaks: tuple[str, ...] = ()
+    rollback: bool = False
 
 
 class EpochPairs(msgspec.Struct, frozen=True):

@@ -220,6 +220,7 @@ class Contract(msgspec.Struct, frozen=True):
     state: tuple[StateRule, ...] = ()
     changes: tuple[Change, ...] = ()
     races: tuple[Race, ...] = ()
+    reader: str = "tolerant"  # or "strict": whether consumers refuse fields of answers they do not know
 
     def service(self, name: str) -> Service:
         return next(service for service in self.services if service.name == name)

@@ -10,11 +10,8 @@ from typing import Any
 
 import msgspec
 
-
-class Verdict(enum.StrEnum):
-    SAFE = "safe"
-    UNSAFE = "unsafe"
-    UNKNOWN = "unknown"
+from crossfade.model.compat import CompatReport
+from crossfade.model.verdict import Verdict
 
 
 class Blame(enum.StrEnum):
@@ -334,3 +331,6 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     run: str = ""  # id of the stored run
     environment: dict[str, Any] = {}
+    described: CompatReport | None = (
+        None  # what descriptions and migrations say by themselves; told, it does not decide
+    )

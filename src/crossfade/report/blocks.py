@@ -13,9 +13,10 @@ from crossfade.model.report import (
     Report,
     ScenarioExercised,
     Severity,
-    Verdict,
     WitnessCall,
 )
+from crossfade.model.verdict import Verdict
+from crossfade.report import described
 from crossfade.report.ink import Ink, Piece, display_width, fitted, padded
 from crossfade.report.lanes import race_lines
 from crossfade.report.race_words import races_line
@@ -172,6 +173,7 @@ def _told_lines(report: Report, ink: Ink) -> list[str]:
     parts = [
         ("for information", [f"{each.rule} {short_id(each)}: {each.message}" for each in informing(report)]),
         ("unstable", [f"{each.rule} {short_id(each)}: {each.message}" for each in report.unstable]),
+        (described.TITLE.lower(), described.described_lines(report)),
         ("changed, not declared", list(dict.fromkeys(changed))),
         ("not compared", [f"{each.scenario} / {each.step} {each.path}: {each.reason}" for each in report.not_compared]),
         ("not explored", list(report.not_explored)),

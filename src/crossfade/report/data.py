@@ -16,7 +16,7 @@ def json_report(report: Report) -> str:
     try:
         encoded = msgspec.json.encode(report)
     except UnicodeEncodeError:  # a lone surrogate in an answer: no UTF-8 file can hold it
-        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(report)))
+        encoded = msgspec.json.encode(encodable(msgspec.to_builtins(report)))
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
@@ -31,11 +31,12 @@ def report_schema_text() -> str:
     return msgspec.json.format(msgspec.json.encode(report_schema(), order="sorted"), indent=2).decode() + "\n"
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
+    """The value with what UTF-8 cannot hold replaced."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
+        return {encodable(key): encodable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
+        return [encodable(item) for item in value]
     return value

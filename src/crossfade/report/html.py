@@ -7,7 +7,9 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from crossfade.model.report import Finding, Report, ScenarioExercised, Verdict
+from crossfade.model.report import Finding, Report, ScenarioExercised
+from crossfade.model.verdict import Verdict
+from crossfade.report import described
 from crossfade.report.html_drawing import migrated, ramp_figure
 from crossfade.report.html_finding import finding_card
 from crossfade.report.html_path import gradients
@@ -207,6 +209,7 @@ def _more(report: Report) -> str:
     folds = [
         _exercised(report),
         races_table(report.exercised),
+        _described(report),
         _changed(report),
         _not_compared(report),
         _not_explored(report),
@@ -261,6 +264,15 @@ def _changed(report: Report) -> str:
     count = f"{len(report.changed)}, {undeclared or 'none'} of them not declared"
     text = f"Changed between the versions <small>{count}</small>"
     return folded(text, table(("operation", "where", "stable", "canary", ""), rows), open_=undeclared > 0)
+
+
+def _described(report: Report) -> str:
+    lines = described.described_lines(report)
+    if not lines:
+        return ""
+    items = "".join(f"<li>{prose(each)}</li>" for each in lines[:_ROWS])
+    text = f"{described.TITLE} <small>{len(lines)}</small>"
+    return folded(text, f'<ul class="plain">{items}</ul>')
 
 
 def _not_compared(report: Report) -> str:

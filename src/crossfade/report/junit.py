@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from crossfade.model.report import Check, Finding, RaceExercised, Report, ScenarioExercised, Verdict
+from crossfade.model.report import Check, Finding, RaceExercised, Report, ScenarioExercised
+from crossfade.model.verdict import Verdict
 from crossfade.report.ink import Ink
 from crossfade.report.lanes import race_lines
 from crossfade.report.race_words import is_about, pair_name, pair_text

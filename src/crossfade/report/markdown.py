@@ -16,8 +16,9 @@ from crossfade.model.report import (
     RampStage,
     Report,
     ScenarioExercised,
-    Verdict,
 )
+from crossfade.model.verdict import Verdict
+from crossfade.report import described
 from crossfade.report.race_marks import Marked, answers_given, left_behind, nothing_left, plain, serial_rows
 from crossfade.report.race_words import (
     bound_text,
@@ -274,6 +275,7 @@ def _tail(report: Report) -> str:
     lines += _races_exercised(report)
     lines += _list("For information", [f"{each.message} ({each.rule})" for each in informing(report)])
     lines += _list("Unstable (not confirmed by clean replays)", [each.message for each in report.unstable])
+    lines += _list(described.TITLE, described.described_lines(report))
     undeclared = [each for each in report.changed if not each.declared]
     lines += _list(
         "Changed between the versions and not declared",

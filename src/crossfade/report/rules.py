@@ -6,7 +6,7 @@ import difflib
 
 import msgspec
 
-from crossfade.report import rulebook, rulebook_races
+from crossfade.report import rulebook, rulebook_compat, rulebook_messages, rulebook_migrations, rulebook_races
 from crossfade.report.ink import Ink
 from crossfade.report.rulebook import BLAMES, CHECKS, KINDS
 
@@ -32,7 +32,19 @@ def _page(rule: str) -> RulePage:
     return RulePage(rule, title, f"{CHECKS[check]} {BLAMES[blame]}", hurts, example, instead, kinds)
 
 
-RULES: dict[str, RulePage] = {rule: _page(rule) for rule in _PAGES}
+def _compat_page(rule: str) -> RulePage:
+    for book in (rulebook_messages, rulebook_migrations):
+        if rule in book.PAGES:
+            title, hurts, example, instead = book.PAGES[rule]
+            return RulePage(rule, title, book.MEANING, hurts, example, instead)
+    title, meaning, hurts, example, instead = rulebook_compat.PAGES[rule]
+    return RulePage(rule, title, meaning, hurts, example, instead)
+
+
+_COMPAT = (*rulebook_compat.PAGES, *rulebook_migrations.PAGES, *rulebook_messages.PAGES)
+RUN_RULES: dict[str, RulePage] = {rule: _page(rule) for rule in _PAGES}
+COMPAT_RULES: dict[str, RulePage] = {rule: _compat_page(rule) for rule in _COMPAT}
+RULES: dict[str, RulePage] = {**RUN_RULES, **COMPAT_RULES}
 
 
 def page(rule: str) -> RulePage | None:
@@ -93,7 +105,8 @@ def markdown_reference() -> str:
     lines = [
         "# Rules",
         "",
-        "Every finding carries the name of its rule: who is to blame, then which check looked.",
+        "Every finding of a run carries the name of its rule: who is to blame, then which check looked. The rules of",
+        "`crossfade compat` follow [below](#rules-of-crossfade-compat).",
         "`crossfade explain RULE` prints the same page. This file is generated: `python -m crossfade.report.rules`.",
         "",
         "| | " + " | ".join(BLAMES) + " |",
@@ -103,7 +116,12 @@ def markdown_reference() -> str:
         names = [f"{blame}-{check}" for blame in BLAMES]
         cells = [f"[{name}](#{name})" if name in RULES else "" for name in names]
         lines.append(f"| {check} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n\n" + "\n".join(markdown_page(each) for each in RULES.values())
+    run = "\n".join(markdown_page(each) for each in RUN_RULES.values())
+    compat = "\n".join(markdown_page(each, level=3) for each in COMPAT_RULES.values())
+    about = (
+        "A rule says what crosses between the versions and what its reader minds; a break says who writes and reads."
+    )
+    return "\n".join(lines) + f"\n\n{run}\n## Rules of crossfade compat\n\n{about}\n\n{compat}"
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from crossfade.model.report import (
     RampStage,
     Report,
     Severity,
-    Verdict,
     WitnessCall,
 )
+from crossfade.model.verdict import Verdict
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _ROLLBACK_FROM = "rollback from "  # how a stage is named on the walk back from it

@@ -20,12 +20,14 @@ from crossfade.engine.timeline import (
     timeline,
 )
 from crossfade.errors import CrossfadeError, EnvironmentFailed
+from crossfade.model.compat import Severity as CompatSeverity
 from crossfade.model.contract import Contract
 from crossfade.model.events import FindingMade, Finished, Noted, PlanMade, Started, Suspected
 from crossfade.model.history import Delta
 from crossfade.model.ramp import Side
 from crossfade.model.report import Report
 from crossfade.session.alone import AloneCheck
+from crossfade.session.compat import compat_of
 from crossfade.session.confirming import ATTEMPTS, Confirmed, Replayer
 from crossfade.session.descriptions import descriptions_of
 from crossfade.session.environment import Environment, Ground, broken_migration
@@ -95,6 +97,7 @@ class _Running:
             self.hear(Noted(f"left by an earlier run: {line}"))
         self._descriptions = descriptions_of(self.contract, lambda text: self.hear(Noted(text)))
         self._plan()
+        self._describe()
         ledger = Ledger(self.run_id)
         work = Path(tempfile.mkdtemp(prefix=f"crossfade-{self.run_id}-"))
         logs = work / "logs"
@@ -116,6 +119,17 @@ class _Running:
     def _plan(self) -> None:
         self.telling.plan = plan(self.contract, self.line, self.options.races)
         self.hear(PlanMade(self.telling.plan))
+
+    def _describe(self) -> None:
+        """What the documents say, before anything is started."""
+        described = compat_of(self.contract)
+        if not described.compared:
+            return
+        self.telling.described = described
+        lines = [one for one in described.breaks if one.severity is CompatSeverity.ERROR and not one.declared]
+        if lines:
+            more = f" (and {len(lines) - 1} more: crossfade compat)" if len(lines) > 1 else ""
+            self.hear(Noted(f"read only: {lines[0].message}{more}"))
 
     async def _with_servers(self, ledger: Ledger, work: Path, logs: Path) -> None:
         self.hear(Started("starting databases", "1"))

@@ -30,6 +30,7 @@ from crossfade.engine.findings import (
     unsafe_rollbacks,
 )
 from crossfade.engine.timeline import Timeline, rollback_stages
+from crossfade.model.compat import CompatReport
 from crossfade.model.contract import Contract, Step
 from crossfade.model.history import Placed
 from crossfade.model.ramp import Side
@@ -47,10 +48,10 @@ from crossfade.model.report import (
     ScenarioExercised,
     ServiceVersions,
     Severity,
-    Verdict,
     Witness,
     WitnessCall,
 )
+from crossfade.model.verdict import Verdict
 from crossfade.session.alone import BesideProblem
 from crossfade.session.calling import Made
 from crossfade.session.confirming import ATTEMPTS, Confirmed
@@ -85,6 +86,7 @@ class Telling:
         self.plan: tuple[PlanLine, ...] = ()
         self.environment: dict[str, Any] = {}
         self.interrupted = ""
+        self.described: CompatReport | None = None
         self.restarts: list[RestartProblem] = []
         self.beside: list[BesideProblem] = []
         self.races: list[RaceCheck] = []
@@ -403,6 +405,7 @@ class Telling:
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.began, 2),
             run=self.run_id,
+            described=self.described,
             environment={
                 **self.environment,
                 "python": platform.python_version(),
