@@ -59,6 +59,7 @@ COMMAND_EXAMPLES = {
         "compat old.json new.json --reader strict --fail-on warning",
         "compat old.json new.json --direction backward   consumers of the stable alone",
         "compat ramp.yaml --format sarif --output compat.sarif",
+        "compat ramp.yaml --scratch            migrations carried out on a copy of the schema",
     ),
     "replay": ("replay 3f2a9c", "replay 3f2a9c --report out/report.json"),
     "explain": ("explain mixed-sameness", "explain                               lists all rules"),
@@ -251,6 +252,16 @@ def _compat_options(parser: argparse.ArgumentParser) -> None:
         help="whose consumers: the stable's calling the canary (backward), the canary's calling the stable (forward), "
         "both (default)",
     )
+    parser.add_argument(
+        "--scratch",
+        action="store_true",
+        help="carry the migrations of a contract out on a copy of its schema instead of reading them; starts a PostgreSQL",
+    )
+    parser.add_argument(
+        "--commands",
+        action="store_true",
+        help="with --scratch: run migrations that are commands, too (in a copy of the folder)",
+    )
 
 
 def _count(text: str) -> int:
@@ -355,11 +366,17 @@ def _compat(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{len(documents)} documents, and two are compared", hint="name the stable's document, then the canary's"
         )
+    if options.commands and not options.scratch:
+        raise UsageError("`--commands` runs migrations, and nothing is run", hint="add --scratch")
+    if options.scratch and len(documents) == 2:
+        raise UsageError(
+            "two documents have no migrations", hint="name a contract: crossfade compat ramp.yaml --scratch"
+        )
     settings = options_of(options.reader, options.direction)
     if len(documents) == 2:
         report = compat_between(documents[0], documents[1], settings)
     else:
-        report = compat_of_file(documents[0], settings, options.reader is None)
+        report = compat_of_file(documents[0], settings, options.reader is None, options.scratch, options.commands)
     if options.output:
         text = written(report, options.format, None)
         try:

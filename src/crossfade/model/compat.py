@@ -115,7 +115,8 @@ class EpochPairs(msgspec.Struct, frozen=True):
 class CompatReport(msgspec.Struct, frozen=True):
     """The result of `crossfade compat`. `verdict`: unsafe (an error that is not declared), unknown (nothing compared, or
     something could not be decided), safe. `compared` says what was looked at, one line each; `not_compared` what was not
-    and why. `timeline` is empty where two documents were compared without a ramp."""
+    and why. `timeline` is empty where two documents were compared without a ramp. With the recordings of a run:
+    `unobserved` is declared and never came, `undeclared` came and is not declared, one line each."""
 
     format: str
     tool: str
@@ -126,4 +127,6 @@ class CompatReport(msgspec.Struct, frozen=True):
     timeline: tuple[EpochPairs, ...] = ()
     compared: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
+    unobserved: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -174,6 +174,7 @@ def _told_lines(report: Report, ink: Ink) -> list[str]:
         ("for information", [f"{each.rule} {short_id(each)}: {each.message}" for each in informing(report)]),
         ("unstable", [f"{each.rule} {short_id(each)}: {each.message}" for each in report.unstable]),
         (described.TITLE.lower(), described.described_lines(report)),
+        (described.UNDECLARED.lower(), described.undeclared_lines(report)),
         ("changed, not declared", list(dict.fromkeys(changed))),
         ("not compared", [f"{each.scenario} / {each.step} {each.path}: {each.reason}" for each in report.not_compared]),
         ("not explored", list(report.not_explored)),

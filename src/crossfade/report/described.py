@@ -7,12 +7,18 @@ from crossfade.model.report import Report
 from crossfade.report.compat_words import operations_text, place_text
 
 TITLE = "Descriptions and migrations, read only"
+UNDECLARED = "Seen, and in no description"
 
 
 def described_lines(report: Report) -> list[str]:
     """One line for each break that is no mere information and that `changes` does not declare, worst first."""
     breaks = report.described.breaks if report.described is not None else ()
     return [_line(one) for one in breaks if one.severity is not Severity.INFO and not one.declared]
+
+
+def undeclared_lines(report: Report) -> list[str]:
+    """What came in answers and no description names."""
+    return list(report.described.undeclared) if report.described is not None else []
 
 
 def _line(one: Break) -> str:

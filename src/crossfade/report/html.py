@@ -267,12 +267,19 @@ def _changed(report: Report) -> str:
 
 
 def _described(report: Report) -> str:
-    lines = described.described_lines(report)
-    if not lines:
-        return ""
-    items = "".join(f"<li>{prose(each)}</li>" for each in lines[:_ROWS])
-    text = f"{described.TITLE} <small>{len(lines)}</small>"
-    return folded(text, f'<ul class="plain">{items}</ul>')
+    parts = (
+        (described.TITLE, described.described_lines(report)),
+        (described.UNDECLARED, described.undeclared_lines(report)),
+    )
+    folds = [
+        folded(
+            f"{title} <small>{len(lines)}</small>",
+            f'<ul class="plain">{"".join(f"<li>{prose(each)}</li>" for each in lines[:_ROWS])}</ul>',
+        )
+        for title, lines in parts
+        if lines
+    ]
+    return "".join(folds)
 
 
 def _not_compared(report: Report) -> str:

@@ -276,6 +276,7 @@ def _tail(report: Report) -> str:
     lines += _list("For information", [f"{each.message} ({each.rule})" for each in informing(report)])
     lines += _list("Unstable (not confirmed by clean replays)", [each.message for each in report.unstable])
     lines += _list(described.TITLE, described.described_lines(report))
+    lines += _list(described.UNDECLARED, described.undeclared_lines(report))
     undeclared = [each for each in report.changed if not each.declared]
     lines += _list(
         "Changed between the versions and not declared",

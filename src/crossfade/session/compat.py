@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os.path
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from crossfade import __version__
 from crossfade.engine.compat_breaks import fingerprint
+from crossfade.engine.compat_observed import Seen, gaps
 from crossfade.engine.compat_openapi import Options
 from crossfade.engine.compat_ramp import epoch_pairs, placed
 from crossfade.engine.compat_verdict import verdict_of
 from crossfade.errors import UsageError
 from crossfade.formats.kinds import kind_of_document
 from crossfade.formats.ramp import read_contract
+from crossfade.model.api import ApiDescription
 from crossfade.model.compat import Break, CompatReport, EpochPairs, Severity
 from crossfade.model.contract import Contract
 from crossfade.model.ramp import Side
 from crossfade.session.compat_kinds import compare_documents
-from crossfade.session.migrations import migration_breaks
+from crossfade.session.migrations import (
+    MigrationResult,
+    executed_migration_breaks,
+    migration_breaks,
+    with_squawk,
+)
 
 FORMAT = "crossfade-compat-1"
 
@@ -42,9 +50,11 @@ def compat_between(stable: str | Path, canary: str | Path, options: Options = Op
     )
 
 
-def compat_of(contract: Contract, options: Options | None = None) -> CompatReport:
-    """The report on a contract: what it runs first. `options` None: as the contract says (`reader`). Raises
-    ContractError where a document it names cannot be read."""
+def compat_of(
+    contract: Contract, options: Options | None = None, migrations: MigrationResult | None = None
+) -> CompatReport:
+    """The report on a contract, what a run begins with. `options` None: as the contract says (`reader`). `migrations` None:
+    their text is read. Raises ContractError where a document it names cannot be read."""
     started = time.perf_counter()
     options = _dated(options or Options(strict=contract.reader == "strict"))
     options = msgspec.structs.replace(options, places=bool(contract.changes or contract.rules))
@@ -66,7 +76,7 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
         breaks += _own(placed(contract, service.name, found.breaks, found.sunsets, found.paths))
         compared += [f"{service.name}: {line}" for line in found.compared]
         not_compared += [f"{service.name}: {line}" for line in found.not_compared]
-    migrations = migration_breaks(contract)
+    migrations = migrations or migration_breaks(contract)
     breaks += migrations.breaks
     compared += migrations.compared
     not_compared += migrations.not_compared
@@ -83,9 +93,36 @@ def compat_of(contract: Contract, options: Options | None = None) -> CompatRepor
     )
 
 
-def compat_of_file(path: str, options: Options, as_the_contract_says: bool = True) -> CompatReport:
-    """The report on the contract in a file. `as_the_contract_says`: its `reader` decides how answers are read. Raises
-    UsageError where the file is a document that needs a second one."""
+def with_recordings(
+    described: CompatReport,
+    contract: Contract,
+    descriptions: Mapping[tuple[str, Side], ApiDescription | None],
+    calls: Iterable[tuple[str, Side, Seen]],
+    statements: Mapping[tuple[Side, str, str], str],
+) -> CompatReport:
+    """The report of `compat_of` after a run: what was declared and never came, what came undeclared, and migrations judged
+    by the statements each side was seen sending. `calls`: service, side that answered, call and answer."""
+    if statements:
+        described = compat_of(contract, migrations=migration_breaks(contract, statements))
+    sorted_calls: dict[tuple[str, Side], list[Seen]] = {}
+    for service, side, seen in calls:
+        sorted_calls.setdefault((service, side), []).append(seen)
+    unobserved: list[str] = []
+    undeclared: list[str] = []
+    for (service, side), description in descriptions.items():
+        if description is not None and (made := sorted_calls.get((service, side))):
+            found = gaps(description, made)
+            unobserved += [f"{service} on {side}: {gap}" for gap in found.unobserved]
+            undeclared += [f"{service} on {side}: {gap}" for gap in found.undeclared]
+    return msgspec.structs.replace(described, unobserved=tuple(unobserved), undeclared=tuple(undeclared))
+
+
+def compat_of_file(
+    path: str, options: Options, as_the_contract_says: bool = True, scratch: bool = False, commands: bool = False
+) -> CompatReport:
+    """The report on the contract in a file. `as_the_contract_says`: its `reader` decides how answers are read. `scratch`:
+    migrations are carried out on a copy of the schema, with `commands` those that are commands, too. Raises UsageError
+    where the file is a document that needs a second one, EnvironmentFailed where no PostgreSQL can be had."""
     if Path(path).is_file() and kind_of_document(Path(path)) not in ("contract", ""):
         raise UsageError(
             f"`{path}` is one document, and two are compared", hint=f"crossfade compat {path} NEW, or name a contract"
@@ -93,7 +130,10 @@ def compat_of_file(path: str, options: Options, as_the_contract_says: bool = Tru
     contract = read_contract(path)
     if as_the_contract_says:
         options = msgspec.structs.replace(options, strict=contract.reader == "strict")
-    return compat_of(contract, options)
+    if not scratch:
+        return compat_of(contract, options)
+    migrations = asyncio.run(executed_migration_breaks(contract, commands=commands))
+    return compat_of(contract, options, with_squawk(contract, migrations))
 
 
 def options_of(reader: str | None, direction: str) -> Options:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crossfade.engine.compat_observed import Seen
 from crossfade.engine.findings import Suspect, suspects
 from crossfade.engine.routings import Node
 from crossfade.engine.sameness import MISSING, value_at
@@ -27,7 +28,7 @@ from crossfade.model.history import Delta
 from crossfade.model.ramp import Side
 from crossfade.model.report import Report
 from crossfade.session.alone import AloneCheck
-from crossfade.session.compat import compat_of
+from crossfade.session.compat import compat_of, with_recordings
 from crossfade.session.confirming import ATTEMPTS, Confirmed, Replayer
 from crossfade.session.descriptions import descriptions_of
 from crossfade.session.environment import Environment, Ground, broken_migration
@@ -72,6 +73,7 @@ async def run_contract(contract: Contract, options: Options, hear: Hear) -> Repo
             raise
         run.telling.interrupted = problem.message
         run.telling.environment["failed"] = problem.message
+    run.hold_against_descriptions()
     report = run.telling.report()
     hear(Finished(report))
     return report
@@ -130,6 +132,23 @@ class _Running:
         if lines:
             more = f" (and {len(lines) - 1} more: crossfade compat)" if len(lines) > 1 else ""
             self.hear(Noted(f"read only: {lines[0].message}{more}"))
+
+    def hold_against_descriptions(self) -> None:
+        """What was seen in the run beside what the documents say."""
+        if self.telling.described is None:
+            return
+        calls = (
+            (spec.service, side, Seen(spec.method, spec.operation.partition(" ")[2], seen))
+            for work in self.works
+            for (side, _), runs in work.pure.items()
+            for run in runs
+            for spec, seen in zip(work.scenario.steps, run.answers, strict=True)
+            if seen is not None and seen.status and not spec.path.startswith("${")
+        )
+        statements = {key: name for check in self.telling.races for key, name in check.statements.items()}
+        self.telling.described = with_recordings(
+            self.telling.described, self.contract, self._descriptions, calls, statements
+        )
 
     async def _with_servers(self, ledger: Ledger, work: Path, logs: Path) -> None:
         self.hear(Started("starting databases", "1"))
