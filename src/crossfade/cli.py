@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = _command(commands, "demo", "run the bundled example to its verdict", _demo)
     demo.add_argument("--repaired", action="store_true", help="the same rollout done right: comes out safe")
-    _run_options(demo)
+    _run_options(demo, budget="90s")
 
     run = _command(commands, "run", "walk the ramp of a contract and give a verdict", _run)
     run.add_argument("contract", nargs="?", default="ramp.yaml", help="the contract (default: ramp.yaml)")
@@ -174,14 +174,14 @@ def _command(commands: Any, name: str, text: str, action: Any) -> argparse.Argum
     return parser
 
 
-def _run_options(parser: argparse.ArgumentParser) -> None:
+def _run_options(parser: argparse.ArgumentParser, budget: str = "4m") -> None:
     parser.add_argument("--report", metavar="DIR", help="write report.html, report.json, report.md and junit.xml there")
     parser.add_argument(
         "--budget",
         type=_duration,
-        default=240.0,
+        default=_duration(budget),
         metavar="TIME",
-        help="time for the search, as 90s or 5m (default: 4m)",
+        help=f"time for the search, as 90s or 5m (default: {budget})",
     )
     parser.add_argument(
         "--merge",
