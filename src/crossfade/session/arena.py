@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +19,9 @@ from crossfade.engine.outcomes import Outcome
 from crossfade.engine.pairs import Pair
 from crossfade.engine.timeline import Timeline
 from crossfade.model.contract import Step, StepName
-from crossfade.model.history import Delta, Exchange, Placed, Response
+from crossfade.model.history import Delta, Exchange, Failure, Placed, Request, Response
 from crossfade.model.ramp import Migration, Side, Stage
-from crossfade.session.calling import UNIQUE, build_request, save_values
+from crossfade.session.calling import UNIQUE, build_request, pause_asked, save_values
 from crossfade.session.environment import Environment, Ground, actor
 from crossfade.world.commands import PYTHON
 from crossfade.world.director import Directed, Director, Granted, Watcher
@@ -35,6 +35,8 @@ LATE = 0.06  # seconds after an answer in which turns still coming tell that a s
 QUIET = 0.012
 QUIET_UNSEEN = 0.03  # the same where nothing can be heard
 MIGRATION = "migration"
+LIMITED = 5.0  # seconds one call waits for a rate limit to pass
+LIMITED_IN_ALL = 20.0
 LONGEST_MIGRATION = 40.0  # seconds, while something else goes on
 
 
@@ -74,7 +76,8 @@ Play = Callable[["Arena", Sequence[str], Sequence[Callable[[], Awaitable[Answer]
 
 
 class Arena:
-    """Made by `opened`. `late`: a service works on after its answer, so each trial waits for silence."""
+    """Made by `opened`. `late`: a service works on after its answer, so each trial waits for silence. `patient`: calls wait
+    out a rate limit; those that run at the same time do not, there a refusal is an outcome."""
 
     def __init__(self, ground: Ground, point: int, environment: Environment, proxies: Proxies) -> None:
         self._ground = ground
@@ -85,7 +88,9 @@ class Arena:
         self.locks = {name: LockWatch(store.url) for name, store in environment.stores.databases.items()}
         self.background: set[tuple[str, str]] = set()
         self.late = False
+        self.patient = True
         self.trials = 0
+        self._limited = 0.0  # seconds spent on rate limits
         self.statements: dict[tuple[Side, str, str], str] = {}  # (side, store, text) -> operation that sent it
         self._operation: dict[str, str] = {}  # actor -> operation under way
         self._migrating = 0
@@ -248,7 +253,7 @@ class Arena:
             raise SetupFailed(f"`{step.name}` needs `{problem.args[0]}`, which nothing before it saves") from None
         name = actor(step.service, side, replica)
         self._operation[name] = step.operation
-        result = await self.environment.send(step.service, side, request, step.timeout, replica)
+        result = await self._sent(step, side, request, replica)
         placed = Placed(self.point, side)
         if isinstance(result, Response):
             exchange = Exchange(0, placed, request, response=result, ended=time.time())
@@ -258,6 +263,17 @@ class Arena:
         assert seen is not None
         body = request.body.decode("utf-8", "replace")
         return seen, f"{request.method} {request.target}" + (f" {body}" if body else "")
+
+    async def _sent(self, step: Step, side: Side, request: Request, replica: int) -> Response | Failure:
+        began, asked = time.monotonic(), 0
+        while True:
+            asked += 1
+            result = await self.environment.send(step.service, side, request, step.timeout, replica)
+            pause = pause_asked(result, asked) if self.patient and isinstance(result, Response) else None
+            if pause is None or time.monotonic() - began + pause > LIMITED or self._limited > LIMITED_IN_ALL:
+                return result
+            self._limited += pause
+            await asyncio.sleep(pause)
 
     async def _reads(self, pair: Pair, sides: Sequence[Side], saved: Variables) -> list[Answer]:
         """The reading calls, on every side that took part."""
@@ -300,6 +316,14 @@ class Arena:
                 migration.run, values, self.environment.folder, log, ground.run_id, ground.ledger, position=where
             )
 
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        self.patient = False
+        try:
+            yield
+        finally:
+            self.patient = True
+
     async def close(self) -> None:
         self.gate.open()
         for watch in self.locks.values():
@@ -341,7 +365,8 @@ def at_once(offset: float = 0.0) -> Play:
             directed.results[number] = await calls[number]()
 
         waits = [max(0.0, -offset), max(0.0, offset)]
-        await asyncio.gather(*(one(number, wait) for number, wait in enumerate(waits)))
+        with arena.impatient():
+            await asyncio.gather(*(one(number, wait) for number, wait in enumerate(waits)))
         return directed
 
     return play
@@ -356,7 +381,8 @@ def by_schedule(
         arena: Arena, names: Sequence[str], calls: Sequence[Callable[[], Awaitable[Answer]]]
     ) -> Directed[Answer]:
         director: Director[Answer] = Director(arena.gate, names, arena.locks, arena.background)
-        directed = await director.run(calls, choose, after)
+        with arena.impatient():
+            directed = await director.run(calls, choose, after)
         for number in directed.stuck:
             if directed.results[number] is None:
                 directed.results[number] = Answer(0, failure="timeout (it never came to an end)", at=time.time())

@@ -168,7 +168,7 @@ class Conversation:
                 exchange = Exchange(
                     step, placed, request, response=result, asked=asked, ended=time.time(), seconds=now - began
                 )
-                pause = _pause(result, asked)
+                pause = pause_asked(result, asked)
                 if pause is not None and pause > 2.0 and self._repeated:
                     self._patience.once = True  # our own questions used the quota up: no use waiting, or asking again
                 elif pause is not None and now - began + pause <= LIMITED:
@@ -337,7 +337,7 @@ def _unsaved(step: int, name: str, reason: str) -> Problem:
     return Problem(step, Check.EXPECTATION, f"save {name}", f"gives nothing to save as `{name}`: {reason}")
 
 
-def _pause(response: Response, asked: int) -> float | None:
+def pause_asked(response: Response, asked: int) -> float | None:
     """Seconds to wait where the answer says that the call was not served but may be repeated."""
     after = response.header("retry-after")
     if response.status != WAIT_AND_RETRY and not (response.status == 503 and after is not None):

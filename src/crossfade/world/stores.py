@@ -152,17 +152,20 @@ class Stores:
     async def unblocking(self, note: Callable[[str], None]) -> AsyncIterator[None]:
         """While a migration runs inside: sessions of services that keep a transaction open without doing anything, and
         so make it wait for more than two seconds, are ended. (`run_sql` does this itself.)"""
-        watcher = asyncio.create_task(self._unblock(note))
+        over = asyncio.Event()
+        watcher = asyncio.create_task(self._unblock(note, over))
         try:
             yield
         finally:
-            watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
+            over.set()  # not cancelled: what was just ended is still told
+            await watcher
 
-    async def _unblock(self, note: Callable[[str], None]) -> None:
+    async def _unblock(self, note: Callable[[str], None], over: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 1.0)
+            if over.is_set():
+                return
             for name, database in self.databases.items():
                 if ended := await database.end_blockers(BLOCKED_FOR):
                     note(f"ended {ended} idle transaction(s) in `{name}` that a migration waited for")
