@@ -268,7 +268,8 @@ class _Running:
         background = self.trouble.background
         check = RaceCheck(self.ground, self.line, point, self.works, self.options, self.hear, background)
         self.telling.races.append(check)
-        places = sum(len(self._sides_at(p.number)) == 2 for p in self.line.points) + len(self.line.points) - 1
+        places = sum(len(self._sides_at(p.number)) == 2 for p in self.line.points)
+        places += sum(p.opened_by == "migration" for p in self.line.points)
         return asyncio.create_task(self._race(check, sides, migration, RACING * self.options.budget / max(places, 1)))
 
     async def _race(self, check: RaceCheck, sides: tuple[Side, ...], migration: int | None, seconds: float) -> None:
