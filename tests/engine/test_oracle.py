@@ -756,6 +756,22 @@ def test_many_rows_alike_are_compared_in_time() -> None:
     assert "lost" == oracle.judge(made(9000, [1] * 11 + [0] * 39)).kind
 
 
+def test_objects_in_another_order_are_no_loss_and_texts_are() -> None:
+    """Two runs in one order that happened to list alike say nothing of the third."""
+
+    def listed(*names: str) -> Outcome:
+        return outcome([told(201), told(200, [{"name": name} for name in names])], [new("t", id=5001, name="kettle")])
+
+    oracle = Oracle([Reference((0, 1), listed("kettle", "sample")) for _ in range(2)])
+    assert "serial" == oracle.judge(listed("sample", "kettle")).kind
+    assert "lost" == oracle.judge(listed("sample", "sample")).kind
+
+    def ranked(*names: str) -> Outcome:
+        return outcome([told(201), told(200, list(names))], [new("t", id=5001, name="kettle")])
+
+    assert "lost" == Oracle([Reference((0, 1), ranked("a", "b"))]).judge(ranked("b", "a")).kind
+
+
 def test_a_random_text_that_does_not_look_random_is_followed_where_others_stood() -> None:
     def logged_in(one: str, other: str, kept: str = "") -> Outcome:
         rows = [new("sessions", id=5001, token=one), new("sessions", id=5002, token=kept or other)]

@@ -280,7 +280,7 @@ class _Matching:
             self._pair(len(mine), len(theirs), compare, _always, _always, across, lambda one, cost: True)
             if weight(across) < weight(inside):
                 if (place, pattern) not in self._blur.unordered and (
-                    self._strict or not self._numbered(place, pattern, mine)
+                    self._strict or not self._is_free(place, pattern, mine)
                 ):
                     found.append(Gap((place, pattern), f"{label} {path}", mine, theirs, "order"))
                 found.extend(across)
@@ -291,10 +291,13 @@ class _Matching:
                 compare(index, index, inside)
         found.extend(inside)
 
-    def _numbered(self, place: str, pattern: str, items: list[Any]) -> bool:
-        """Is it a list in an answer whose items all carry something drawn by the run, an id or a clock?"""
+    def _is_free(self, place: str, pattern: str, items: list[Any]) -> bool:
+        """Is it a list in an answer whose order says nothing by itself? One of objects (whether they have an order at all,
+        two or three runs do not tell), or of what a run draws, ids or clocks."""
         if not place.startswith(("answer ", "read ")):
             return False
+        if all(isinstance(item, dict) for item in items):
+            return True
         drawn = any(where == place and path.startswith(f"{pattern}[]") for where, path in self._blur.varying)
         return drawn or all(
             any(True for _ in named(item, self._mine.ids)) or any(self.like.is_clock(leaf) for _, leaf in leaves(item))
