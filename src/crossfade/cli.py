@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = _command(commands, "demo", "run the bundled example to its verdict", _demo)
     demo.add_argument("--repaired", action="store_true", help="the same rollout done right: comes out safe")
-    _run_options(demo, budget="90s")
+    _run_options(demo, budget="60s")
 
     run = _command(commands, "run", "walk the ramp of a contract and give a verdict", _run)
     run.add_argument("contract", nargs="?", default="ramp.yaml", help="the contract (default: ramp.yaml)")
