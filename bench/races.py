@@ -133,7 +133,7 @@ async def stress(names: Sequence[str], trials: int, seconds: float) -> None:
                 row = await against_luck(arena, await pairs_of(ground, line, point, arena), trials, seconds)
         if row:
             rows.append([name, *row])
-    head = ["pair", "schedule", "s", "stress: trials", "failed", "1 in", "s", "trials / schedules"]
+    head = ["pair", "other pairs first", "schedule", "s in all", "stress: trial", "of", "1 in", "s", "trial / schedule"]
     print(table(head, rows))
     ratios = [row[-1] for row in rows if isinstance(row[-1], float)]
     if ratios:
@@ -143,7 +143,7 @@ async def stress(names: Sequence[str], trials: int, seconds: float) -> None:
 async def against_luck(arena: Arena, pairs: Sequence[Pair], trials: int, seconds: float) -> list[object]:
     """The first pair and sides whose schedules show a race, then luck on the same."""
     began = time.perf_counter()
-    tried = 0
+    before = 0  # schedules of pairs that came first and do not race
     for pair in pairs:
         for sides in MIXED:
             attempt = _Attempt(arena, pair, sides, Options(stampede=0), frozenset(), time.monotonic() + 30, False)
@@ -151,15 +151,15 @@ async def against_luck(arena: Arena, pairs: Sequence[Pair], trials: int, seconds
                 await attempt.reference(order)
             failures: list[Any] = []
             count, _ = await attempt._explore(failures)
-            if failures:
-                first = min(failure.number for failure in failures)
-                found = time.perf_counter() - began
-                luck = await by_luck(arena, pair, sides, attempt.oracle, trials, seconds)
-                done, failed, first_at, took = luck
-                one_in = done / failed if failed else None
-                return [tried + first, found, f"> {done}" if not failed else first_at, failed, one_in, took,
-                        (first_at or done) / (tried + first)]  # fmt: skip
-            tried += count
+            if not failures:
+                before += count
+                continue
+            first = min(failure.number for failure in failures)
+            found = time.perf_counter() - began
+            done, failed, first_at, took = await by_luck(arena, pair, sides, attempt.oracle, trials, seconds)
+            shown = first_at if failed else f"> {done}"
+            one_in = done / failed if failed else None
+            return [before, first, found, shown, done, one_in, took, (first_at or done) / first]
     return []
 
 

@@ -92,6 +92,6 @@ async def _store(
                     found.append((key, str(problem)))
         finally:
             connection.terminate()
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as problem:
         raise EnvironmentFailed(f"statements cannot be prepared: {problem}") from None
     return found

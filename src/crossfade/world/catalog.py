@@ -56,11 +56,23 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection for reading catalogs and running migrations. Raises EnvironmentFailed."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as problem:
         raise EnvironmentFailed(f"the scratch database cannot be reached: {problem}") from None
     try:
         yield connection
-    except (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+    except (
+        asyncpg.ConnectionDoesNotExistError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as problem:
         raise EnvironmentFailed(f"the scratch database is gone: {problem}") from None
     finally:
         connection.terminate()

@@ -32,6 +32,7 @@ _GONE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its connection was lost between two states
     ConnectionError,
     OSError,
     TimeoutError,

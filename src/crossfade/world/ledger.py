@@ -235,7 +235,14 @@ async def _without_databases(entry: Entry, removed: list[str], note: Callable[[s
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 await _drop_database(database)
             removed.append(f"database {database.name}")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as problem:
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            ValueError,
+        ) as problem:
             note(f"database {database.name} of run {entry.run} could not be removed: {_reason(problem)}")
             left.append(database)
     return tuple(left)

@@ -76,7 +76,13 @@ async def run_file(url: str, file: Path) -> None:
                     await connection.execute(statement)
         finally:
             connection.terminate()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as problem:
         raise MigrationFailed(f"{file.name}: {problem}") from None
 
 

@@ -164,7 +164,13 @@ class PostgresServer:
                 await self._admin.execute(sql)
             except asyncpg.ObjectInUseError:
                 raise
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as problem:
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+                TimeoutError,
+            ) as problem:
                 died = self.died()
                 raise EnvironmentFailed(
                     f"{self.description.split(' from ')[0]} {'died: ' + died if died else 'refused: ' + str(problem)}",
@@ -202,7 +208,14 @@ async def attach(name: str, url: str, ledger: Ledger, note: Note) -> PostgresSer
             )
         finally:
             await connection.close(timeout=2)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as problem:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+        ValueError,
+    ) as problem:
         raise EnvironmentFailed(
             f"database `{name}` cannot be reached: {str(problem) or type(problem).__name__}", hint="check its `url`"
         ) from None
