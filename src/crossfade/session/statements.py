@@ -17,6 +17,7 @@ from crossfade.engine.timeline import Timeline
 from crossfade.errors import EnvironmentFailed
 from crossfade.model.ramp import Side
 from crossfade.session.environment import Environment, Ground
+from crossfade.world.lost import LOST
 
 MOST = 400  # statements of one side
 _PREPARABLE = re.compile(
@@ -92,6 +93,6 @@ async def _store(
                     found.append((key, str(problem)))
         finally:
             connection.terminate()
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as problem:
+    except LOST as problem:
         raise EnvironmentFailed(f"statements cannot be prepared: {problem}") from None
     return found

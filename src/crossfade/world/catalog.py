@@ -27,6 +27,7 @@ from crossfade.model.catalog import (
     Trigger,
 )
 from crossfade.model.migration import Kind, Written
+from crossfade.world.lost import LOST
 
 CONNECT_TIMEOUT = 10.0
 STATEMENT_TIMEOUT = 120.0
@@ -56,23 +57,11 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection for reading catalogs and running migrations. Raises EnvironmentFailed."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT)
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        TimeoutError,
-    ) as problem:
+    except (asyncpg.PostgresError, *LOST) as problem:
         raise EnvironmentFailed(f"the scratch database cannot be reached: {problem}") from None
     try:
         yield connection
-    except (
-        asyncpg.ConnectionDoesNotExistError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        TimeoutError,
-    ) as problem:
+    except (asyncpg.ConnectionDoesNotExistError, *LOST) as problem:
         raise EnvironmentFailed(f"the scratch database is gone: {problem}") from None
     finally:
         connection.terminate()

@@ -24,6 +24,7 @@ import msgspec
 
 from crossfade.errors import EnvironmentFailed
 from crossfade.world import compose, trees
+from crossfade.world.lost import LOST
 
 DATABASE_TIMEOUT = 10.0  # seconds for one server to answer while cleaning
 
@@ -235,14 +236,7 @@ async def _without_databases(entry: Entry, removed: list[str], note: Callable[[s
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 await _drop_database(database)
             removed.append(f"database {database.name}")
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            ValueError,
-        ) as problem:
+        except (asyncpg.PostgresError, *LOST, ValueError) as problem:
             note(f"database {database.name} of run {entry.run} could not be removed: {_reason(problem)}")
             left.append(database)
     return tuple(left)

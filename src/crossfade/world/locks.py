@@ -15,6 +15,7 @@ import msgspec
 
 from crossfade.errors import EnvironmentFailed
 from crossfade.world.database import CONNECT_TIMEOUT
+from crossfade.world.lost import LOST
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -58,13 +59,7 @@ class LockWatch:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await asyncpg.connect(self._url, timeout=CONNECT_TIMEOUT, command_timeout=30)
                 return list(await self._connection.fetch(sql, *values))
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-                TimeoutError,
-            ) as problem:
+            except (asyncpg.PostgresError, *LOST) as problem:
                 raise EnvironmentFailed(f"the locks of a database cannot be read: {problem}") from None
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import asyncpg
 from crossfade.model.ramp import Position
 from crossfade.world import commands, sqltext, trees
 from crossfade.world.ledger import Ledger
+from crossfade.world.lost import LOST
 
 
 class MigrationFailed(Exception):
@@ -76,13 +77,7 @@ async def run_file(url: str, file: Path) -> None:
                     await connection.execute(statement)
         finally:
             connection.terminate()
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        TimeoutError,
-    ) as problem:
+    except (asyncpg.PostgresError, *LOST) as problem:
         raise MigrationFailed(f"{file.name}: {problem}") from None
 
 

@@ -26,6 +26,7 @@ from crossfade.world import children, undo
 from crossfade.world.children import Ledger
 from crossfade.world.database import CONNECT_TIMEOUT, Note
 from crossfade.world.finishing import finished, in_thread
+from crossfade.world.lost import LOST
 
 READY_TIMEOUT = 60.0
 ROOM_IN_MEMORY = 512 * 1024 * 1024
@@ -164,13 +165,7 @@ class PostgresServer:
                 await self._admin.execute(sql)
             except asyncpg.ObjectInUseError:
                 raise
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-                TimeoutError,
-            ) as problem:
+            except (asyncpg.PostgresError, *LOST) as problem:
                 died = self.died()
                 raise EnvironmentFailed(
                     f"{self.description.split(' from ')[0]} {'died: ' + died if died else 'refused: ' + str(problem)}",
@@ -208,14 +203,7 @@ async def attach(name: str, url: str, ledger: Ledger, note: Note) -> PostgresSer
             )
         finally:
             await connection.close(timeout=2)
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        TimeoutError,
-        ValueError,
-    ) as problem:
+    except (asyncpg.PostgresError, *LOST, ValueError) as problem:
         raise EnvironmentFailed(
             f"database `{name}` cannot be reached: {str(problem) or type(problem).__name__}", hint="check its `url`"
         ) from None
